@@ -1,0 +1,41 @@
+# Everything runs in .venv; a target makes it first where it is missing or older than its list.
+
+# The first Python that runs (a shim may not), has a version we suit and can make environments.
+SUITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	$$python -c '$(SUITS)' 2>/dev/null && echo $$python && break; done)
+NO_PYTHON := found no Python 3.11 to 3.13 with venv: install one, or name it with PYTHON=/its/path
+
+JOBS ?= 2
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+demo: $(READY) ## Simulate a tilt series, reconstruct it, compare the methods
+	$(BIN)/tomoinr demo --out demo --force
+
+test: lint ## Run every check and every test
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS)
+
+lint: $(READY) ## Check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY) ## Run ours and other packages side by side
+	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+clean: ## Remove all that was made, the environment too
+	rm -rf .venv .*_cache .hypothesis build dist demo
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@

@@ -1,0 +1,129 @@
+"""An encoding and a network make a density: block by block, positive, zero outside the box."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from math import ceil, expm1, log
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from tomoinr.geometry import Grid
+from tomoinr.options import option
+from tomoinr_inr.frame import Axes, Frame
+from tomoinr_inr.network import Network, Precision
+
+Tile = Callable[[int, int], Tensor]
+
+CACHED = 1 << 11  # points whose features stay in a core's cache: a third faster than all at once
+CHUNK = 1 << 18  # points at a time on a GPU, where no gradient keeps them
+# Bytes of activations kept for the gradient, by device; those of further points are computed anew.
+KEPT = {"cpu": 1 << 28, "cuda": 1 << 33}
+
+
+class Encoding(nn.Module, ABC):
+    """The first layer: coordinates → features.
+
+    `block` scattered points at a time suit a CPU: with tables, many, since the gradient of each
+    block is as large as they are.
+    """
+
+    block: ClassVar[int] = CACHED
+
+    @abstractmethod
+    def at(self, unit: Tensor) -> Tensor:
+        """Features of points (3, n): (features, n)."""
+
+    @abstractmethod
+    def on(self, axes: Axes, high: int, deep: int) -> Tile:
+        """Features of tiles of a lattice, of `high` slices and `deep` lines each: (features, n).
+
+        Cut once, beforehand, since the gradient of every single cut is as large as the whole.
+        """
+
+
+@dataclass(frozen=True)
+class FieldOptions:
+    """Options that all these volumes share."""
+
+    positive: bool = option(True, "no density below zero (softplus)")
+    sharpness: float = option(10.0, "how abruptly softplus bends, per unit of density", low=0.1)
+    start: float = option(
+        0.05, "typical density at the start, in units of the typical one", low=1e-3
+    )
+    precision: Precision = option("auto", "of hidden layers: half is bfloat16; auto: half on a GPU")
+
+
+class Field(nn.Module):
+    """A density in the box of a grid."""
+
+    def __init__(
+        self, options: FieldOptions, grid: Grid, encoding: Encoding, network: Network
+    ) -> None:
+        super().__init__()
+        self._options, self._frame = options, Frame.of(grid)
+        self.encoding, self.network = encoding, network
+        nn.init.constant_(network.offset, self._inverse(options.start))
+
+    def density(self, points: Tensor) -> Tensor:
+        """Density at points (..., 3) in Å: (..., channels)."""
+        unit, inside = self._frame.points(points.reshape(-1, 3))
+        size = self._block(unit.device, unit.shape[1], self.encoding.block)
+        encoders = ((partial(self.encoding.at, part), size) for part in unit.split(size, dim=1))
+        values = self._evaluate(encoders) * inside
+        return values.T.reshape(*points.shape[:-1], len(values))
+
+    def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
+        """Density on some (or all) slices of a lattice: (channels, slices, z, x)."""
+        axes, inside = self._frame.lattice(grid, slices, self.network.last.device)
+        ny, nz, nx = inside.shape
+        lines = max(1, self._block(inside.device, inside.numel(), CACHED) // nx)
+        high, deep = min(ny, max(1, lines // nz)), min(nz, lines)
+        encode = self.encoding.on(axes, high, deep)
+        tiles = product(range(ceil(ny / high)), range(ceil(nz / deep)))
+        encoders = ((partial(encode, i, j), high * deep * nx) for i, j in tiles)
+        return self._evaluate(encoders).reshape(-1, *inside.shape) * inside
+
+    def _evaluate(self, encoders: Iterator[tuple[Callable[[], Tensor], int]]) -> Tensor:
+        """The values of blocks of so many points, joined: (channels, points)."""
+        layers = self.network.layers()
+        anew = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+        parts: list[Tensor] = []
+        total = 0
+        for encode, points in encoders:
+            total += points
+            if self._keeps(total):
+                parts.append(layers(encode()))
+            else:
+                parts.append(anew(lambda encode=encode: layers(encode())))
+        return self._positive(torch.cat(parts, dim=1))
+
+    def _block(self, device: torch.device, points: int, on_cpu: int) -> int:
+        """How many points to evaluate at a time."""
+        if device.type == "cpu":
+            return on_cpu
+        together = torch.is_grad_enabled() and self._keeps(points)
+        return max(points, 1) if together else CHUNK
+
+    def _keeps(self, points: int) -> bool:
+        """Whether the activations of so many points may be kept, if a gradient needs them."""
+        allowed = KEPT.get(self.network.last.device.type, KEPT["cpu"])
+        return not torch.is_grad_enabled() or points * self.network.cost() <= allowed
+
+    def _positive(self, values: Tensor) -> Tensor:
+        if not self._options.positive:
+            return values
+        return functional.softplus(values, beta=self._options.sharpness)
+
+    def _inverse(self, density: float) -> float:
+        """The network's output that means this density."""
+        if not self._options.positive:
+            return density
+        return log(expm1(self._options.sharpness * density)) / self._options.sharpness

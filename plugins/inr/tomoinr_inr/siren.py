@@ -1,0 +1,47 @@
+"""SIREN: a network whose activations are sines (Sitzmann et al., 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from tomoinr.geometry import Grid
+from tomoinr.interfaces import Volume
+from tomoinr.options import option
+from tomoinr_inr.field import Field, FieldOptions
+from tomoinr_inr.network import Network
+from tomoinr_inr.waves import Waves
+
+
+class Siren(Volume):
+    """Smooth at every scale, with one frequency that sets the finest detail it likes."""
+
+    name = "siren"
+    rate = 1e-3
+
+    @dataclass(frozen=True)
+    class Options(FieldOptions):
+        """Options of the SIREN."""
+
+        width: int = option(64, "features of each layer", low=2)
+        depth: int = option(3, "hidden layers after the first", low=1)
+        omega: float = option(
+            15.0, "frequency of the first layer; finer detail needs more", low=0.1
+        )
+        hidden_omega: float = option(15.0, "frequency of the hidden layers", low=0.1)
+
+    def __init__(self, options: Options, grid: Grid, channels: int = 1) -> None:
+        super().__init__()
+        self.options, self.grid, self.channels = options, grid, channels
+        o = options
+        network = Network(o.width, o.width, o.depth, channels, o.hidden_omega, o.precision)
+        self.field = Field(o, grid, Waves(o.width, o.omega), network)
+
+    def density(self, points: Tensor) -> Tensor:
+        """Density at (..., 3) in Å, zero outside the box: (..., channels)."""
+        return self.field.density(points)
+
+    def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
+        """Density on any lattice, or on some of its slices: (channels, slices, z, x)."""
+        return self.field.voxels(grid, slices)

@@ -1,0 +1,5 @@
+"""`python -m tomoinr`: the command line."""
+
+from tomoinr.cli import main
+
+main()

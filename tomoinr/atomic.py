@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all, and replace nothing unless forced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from tomoinr.errors import TomoinrError, reason
+
+
+@contextmanager
+def atomic(path: Path, force: bool = False) -> Iterator[Path]:
+    """A temporary name beside `path`, with its suffix, that becomes `path` once it is complete."""
+    check_free(path, force)
+    if not path.parent.is_dir():
+        raise TomoinrError(f"{path}: there is no such folder; make it first")
+    temporary = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        _publish(temporary, path, force)
+    except OSError as error:
+        raise TomoinrError(f"{path}: cannot be written: {reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Refuse a name that is taken, unless forced."""
+    if os.path.lexists(path) and not force:
+        raise _taken(path)
+
+
+def _taken(path: Path) -> TomoinrError:
+    return TomoinrError(
+        f"{path}: already exists; name another, or replace it (--force, in Python force=True)"
+    )
+
+
+def _sync(path: Path) -> None:
+    """Wait until the bytes are on the disk, where a full disk shows at the latest."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _publish(temporary: Path, path: Path, force: bool) -> None:
+    if force:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)  # unlike a rename it never replaces what came in between
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError:  # a file system without hard links
+        check_free(path, force)
+        os.rename(temporary, path)

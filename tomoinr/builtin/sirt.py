@@ -1,0 +1,62 @@
+"""SIRT: the simultaneous iterative reconstruction technique, on any LINEAR pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tomoinr.builtin.linear import LinearMap, inverse
+from tomoinr.interfaces import Ability, Problem, Solver
+from tomoinr.options import option
+from tomoinr.state import Iterate
+from tomoinr.team import Team
+
+
+class SirtState(Iterate):
+    """The matrix and its row and column sums; the iterate is the volume's own parameter."""
+
+    def __init__(self, problem: Problem, team: Team) -> None:
+        super().__init__()
+        self.map = LinearMap(problem, team)
+        start = self.map.parameter.data
+        self.rows = inverse(self.map.forward(torch.ones_like(start)))
+        self.columns = inverse(self.map.adjoint(torch.ones_like(self.map.data)))
+        self.map.parameter.data = start
+
+
+class Sirt(Solver):
+    """x ← x + λ C Aᵀ R (b - A x), with C and R the inverse column and row sums."""
+
+    name = "sirt"
+    needs = frozenset({Ability.BLOCKS, Ability.LINEAR})
+    partners = {"volume": ("voxels",), "poses": ("fixed",), "projector": ("slices",)}
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of SIRT."""
+
+        steps: int = option(50, "iterations; more sharpen, and fit more of the noise", low=1)
+        relaxation: float = option(1.0, "the factor λ of each update", low=0, high=2)
+        positive: bool = option(True, "no density below zero")
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def init(self, problem: Problem, team: Team) -> SirtState:
+        """Row and column sums."""
+        return SirtState(problem, team)
+
+    def step(self, problem: Problem, state: SirtState, team: Team) -> Tensor:  # type: ignore[override]
+        """One iteration; the loss is the mean squared residual before it."""
+        residual = state.map.data - state.map.forward(state.map.parameter.data)
+        update = state.columns * state.map.adjoint(state.rows * residual)
+        voxels = state.map.parameter.data + self.options.relaxation * update
+        state.map.parameter.data = voxels.clamp_(min=0) if self.options.positive else voxels
+        state.step += 1
+        return state.map.mean(residual.square())
+
+    def done(self, problem: Problem, state: SirtState) -> bool:  # type: ignore[override]
+        """After the iterations asked for."""
+        return state.step >= self.options.steps

@@ -1,0 +1,108 @@
+"""The geometry of one call of the slice projector: which slices, and where pixels fall on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tomoinr.geometry import Grid, Pixels, Views
+
+ALIGNED = 1e-3  # pixels: what float32 makes of half-integers times a spacing
+
+
+@dataclass(frozen=True, eq=False)
+class SlicePlan:
+    """Indices are of the finest lattice: a pixel covers `ratio` columns and slices."""
+
+    views: Views
+    pixels: Pixels
+    angles: Tensor  # (B,) radians
+    ratio: int
+    slices: Tensor | None  # those of the box that are needed; none: all
+    empty: tuple[int, int]  # needed slices before and after the box
+    across: Tensor  # (B,k,W) first column under each pixel
+    along: Tensor  # (B,k,W) its first slice, as a place among the needed ones
+    corner: tuple[int, int] | None  # the first pixel's, where whole steps lead to all others
+
+    @property
+    def learns(self) -> bool:
+        """Whether a gradient flows to the poses."""
+        return self.across.requires_grad or self.along.requires_grad
+
+    def serves(self, views: Views, pixels: Pixels) -> bool:
+        """Whether the same views and the very same pixels are asked for again."""
+        mine, other = self.views, views
+        pairs = (
+            (mine.ray, other.ray),
+            (mine.centre, other.centre),
+            (mine.u, other.u),
+            (mine.v, other.v),
+        )
+        learns = any(b.requires_grad for _, b in pairs)
+        return pixels is self.pixels and not learns and all(torch.equal(a, b) for a, b in pairs)
+
+
+def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int) -> SlicePlan:
+    """`reach`: slices beyond the nearest two that the interpolation looks at."""
+    here = pixels.to(views.u.device)
+    ratio = max(1, round(float(views.u.detach().norm(dim=1).mean()) / grid.spacing))
+    across, along = _first_touched(views, here, grid, columns, ratio)
+    needed = _needed(along.detach(), grid.shape[0], ratio, reach)
+    places = torch.arange(-ratio - 2, grid.shape[0] + ratio + 3, device=along.device)
+    order = torch.searchsorted(needed, places)
+    low = along.detach().floor()
+    along = order[(low.long() + ratio + 2)] + (along - low)
+    empty = int((needed < 0).sum()), int((needed >= grid.shape[0]).sum())
+    inside = needed[empty[0] : len(needed) - empty[1]]
+    ray = views.ray[here.view.reshape(-1)]
+    return SlicePlan(
+        views,
+        pixels,
+        torch.atan2(ray[:, 0], ray[:, 2]),  # from the ray, so that gradients reach the operator
+        ratio,
+        None if len(inside) == grid.shape[0] else inside,
+        empty,
+        across,
+        along,
+        _corner(across, along, ratio),
+    )
+
+
+def _first_touched(
+    views: Views, pixels: Pixels, grid: Grid, columns: int, ratio: int
+) -> tuple[Tensor, Tensor]:
+    """The first column and slice (fractional) under each pixel of an unmoved detector (B,k,W)."""
+    origin = views.rays(pixels).origin - views.u.new_tensor(grid.centre)
+    ray = views.ray[pixels.view]
+    across = (origin[..., 0] * ray[..., 2] - origin[..., 2] * ray[..., 0]) / grid.spacing
+    along = origin[..., 1] / grid.spacing
+    slices = grid.shape[0]
+    # Far outside the box nothing is seen, so places there may be brought nearer.
+    return across + (columns - ratio) / 2, (along + (slices - ratio) / 2).clamp(-ratio - 1, slices)
+
+
+def _needed(along: Tensor, slices: int, ratio: int, reach: int) -> Tensor:
+    """Sorted slices that these places touch; those before 0 and after the last are empty."""
+    margin = ratio + 2 + reach
+    touched = torch.zeros(slices + 2 * margin + 1, dtype=torch.bool, device=along.device)
+    low = along.floor().long()
+    between = (along - low > ALIGNED) | (reach > 0)
+    for offset in range(-reach, ratio + 1 + reach):
+        index = low + offset + margin
+        touched[index if offset < ratio else torch.where(between, index, low + margin)] = True
+    if not bool(touched[margin : margin + slices].any()):
+        touched[margin] = True  # nothing is seen, but a volume is asked for one slice at least
+    return touched.nonzero()[:, 0] - margin
+
+
+def _corner(across: Tensor, along: Tensor, ratio: int) -> tuple[int, int] | None:
+    """Where the first pixel lies if nothing is moved or turned: the common case, and exact."""
+    if across.requires_grad or along.requires_grad:
+        return None
+    row, column = round(float(along[0, 0, 0])), round(float(across[0, 0, 0]))
+    rows = torch.arange(along.shape[1], device=along.device) * ratio + row
+    columns = torch.arange(across.shape[2], device=across.device) * ratio + column
+    off = max((along - rows[:, None]).abs().max(), (across - columns).abs().max())
+    return (row, column) if off <= ALIGNED and min(row, column) >= 0 else None

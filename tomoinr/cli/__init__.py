@@ -1,0 +1,5 @@
+"""The command line: `tomoinr --help`."""
+
+from tomoinr.cli.app import main
+
+__all__ = ["main"]

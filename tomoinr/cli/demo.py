@@ -1,0 +1,158 @@
+"""`tomoinr demo` and `tomoinr simulate`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tomoinr.angles import read_angles
+from tomoinr.api import reconstruct
+from tomoinr.atomic import atomic
+from tomoinr.builtin.phantoms import PHANTOMS
+from tomoinr.builtin.simulate import Acquisition, Simulated
+from tomoinr.builtin.simulate import simulate as take
+from tomoinr.cli.progress import Progress
+from tomoinr.cli.simulation import NAMES, write_simulation
+from tomoinr.data import Reconstruction
+from tomoinr.files import check_folder, save
+from tomoinr.geometry import Poses
+from tomoinr.metrics import Score, pose_errors, score
+from tomoinr.plugins import Plugins
+from tomoinr.team import open_team
+
+Size = Annotated[int, typer.Option(min=16, max=512, help="Voxels along each edge.")]
+Dose = Annotated[
+    float, typer.Option(min=0.01, help="Mean electrons (counts) per pixel; inf: no noise.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of specimen, poses and noise.")]
+Shift = Annotated[float, typer.Option(min=0, help="RMS shift of the images, pixels.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace earlier files.")]
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for stack.mrc, stack.rawtlt, truth.*.")],
+    size: Size = 64,
+    seed: Seed = 0,
+    phantom: Annotated[str, typer.Option(help=f"One of {', '.join(PHANTOMS)}.")] = "nanoparticles",
+    angles: Annotated[str, typer.Option(help="start:stop:step, degrees.")] = "-60:60:3",
+    dose: Dose = 50.0,
+    shift: Shift = 1.0,
+    rotation: Annotated[float, typer.Option(min=0, help="RMS in-plane rotation, degrees.")] = 0.0,
+    tilt_error: Annotated[float, typer.Option(min=0, help="RMS tilt error, degrees.")] = 0.0,
+    background: Annotated[float, typer.Option(min=0, help="Fraction of the mean signal.")] = 0.0,
+    gain_drift: Annotated[float, typer.Option(min=0, help="RMS relative gain drift.")] = 0.0,
+    force: Force = False,
+) -> None:
+    """Make a tilt series of a phantom: stack.mrc, stack.rawtlt, truth.mrc, truth.json."""
+    acquisition = Acquisition(
+        read_angles(angles),
+        dose=dose,
+        shift=shift,
+        rotation=rotation,
+        tilt_error=tilt_error,
+        background=background,
+        gain_drift=gain_drift,
+    )
+    check_folder(out, NAMES, force)
+    write_simulation(take(phantom, (size, size, size), acquisition, seed), out, force)
+    typer.echo(f"wrote stack.mrc, stack.rawtlt, truth.mrc, truth.json in {out}")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for volumes and the picture.")] = Path("demo"),
+    size: Size = 64,
+    dose: Dose = 50.0,
+    seed: Seed = 0,
+    shift: Shift = 1.0,
+    json_: Annotated[Path | None, typer.Option("--json", help="Write the scores here.")] = None,
+    force: Force = False,
+) -> None:
+    """Simulate nanoparticles, reconstruct them with SIRT and with tomoinr, and compare."""
+    check_folder(out, (*NAMES, "sirt.mrc", "tomoinr.mrc", "comparison.png"), force)
+    if json_:
+        check_folder(json_.parent, (), force)
+    console = Console(soft_wrap=True)
+    acquisition = Acquisition(read_angles("-60:60:3"), dose=dose, shift=shift)
+    console.print(
+        f"Simulating nanoparticles: {size}³ voxels, {len(acquisition.angles)} tilts within ±60°, "
+        f"{dose:g} electrons a pixel, shifts of {shift:g} px rms."
+    )
+    taken = take("nanoparticles", (size, size, size), acquisition, seed)
+    write_simulation(taken, out, force)
+    results = {"sirt": _timed(taken, solver="sirt", seed=seed), "tomoinr": _timed(taken, seed=seed)}
+    scores = {name: score(result.voxels, taken.truth) for name, (result, _) in results.items()}
+    for name, (result, _) in results.items():
+        save(out / f"{name}.mrc", result, force)
+    _picture(out / "comparison.png", taken, results, scores, force)
+    console.print(_table(results, scores))
+    found = results["tomoinr"][0].poses
+    if shift:
+        errors = _pose_errors(taken, found)
+        console.print(
+            f"Shifts of {shift:g} px rms were found to within {errors[0]:.2f} px in x, "
+            f"{errors[1]:.2f} px in y."
+        )
+    console.print(f"Volumes and comparison.png are in {out}.", highlight=False)
+    if json_:
+        _write_json(json_, results, scores)
+
+
+def _timed(taken: Simulated, **options: Any) -> tuple[Reconstruction, float]:
+    begun = time.perf_counter()
+    with Progress() as progress:
+        result = reconstruct(
+            taken.series(),
+            team=open_team(),
+            plugins=Plugins(),
+            observers=[progress.stepped],
+            **options,
+        )
+    return result, time.perf_counter() - begun
+
+
+def _table(results: dict[str, tuple[Reconstruction, float]], scores: dict[str, Score]) -> Table:
+    table = Table("method", "SSIM", "PSNR (dB)", "seconds", box=None, pad_edge=False)
+    for name, (_, seconds) in results.items():
+        ssim, psnr = scores[name]
+        table.add_row(name, f"{ssim:.3f}", f"{psnr:.1f}", f"{seconds:.1f}")
+    return table
+
+
+def _picture(
+    path: Path,
+    taken: Simulated,
+    results: dict[str, tuple[Reconstruction, float]],
+    scores: dict[str, Score],
+    force: bool,
+) -> None:
+    from tomoinr.pictures import compare  # matplotlib takes a second to import: only when drawn
+
+    volumes = {"truth": taken.truth, **{name: r.voxels for name, (r, _) in results.items()}}
+    captions = {n: f"SSIM {s.ssim:.3f}, {s.psnr:.1f} dB" for n, s in scores.items()}
+    with atomic(path, force) as temporary:
+        compare(volumes, temporary, captions)
+
+
+def _pose_errors(taken: Simulated, found: Poses) -> tuple[float, ...]:
+    angles = found.angles()
+    columns = (np.asarray(angles.dx), np.asarray(angles.dy), np.asarray(angles.rotation))
+    return pose_errors(columns, (taken.dx, taken.dy, taken.phi), taken.tilt)
+
+
+def _write_json(
+    path: Path, results: dict[str, tuple[Reconstruction, float]], scores: dict[str, Score]
+) -> None:
+    methods = {
+        name: {"ssim": scores[name].ssim, "psnr": scores[name].psnr, "seconds": seconds}
+        for name, (_, seconds) in results.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path, force=True) as temporary:
+        temporary.write_text(json.dumps({"methods": methods}, indent=1) + "\n", "utf-8")

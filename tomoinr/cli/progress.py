@@ -1,0 +1,53 @@
+"""What is happening: a live line in a terminal, a line now and then in a log file."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.status import Status
+
+from tomoinr.interfaces import Problem
+
+EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class Progress:
+    """Tells steps, speed and loss."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._status = Status("preparing", console=self._console)
+        self._begun: float | None = None
+        self._told = time.perf_counter()
+
+    def __enter__(self) -> Progress:
+        """Show the live line, in a terminal."""
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the live line away."""
+        self._status.stop()
+
+    def tell(self, line: str) -> None:
+        """One line that stays."""
+        self._console.print(line, markup=False)
+
+    def stepped(self, step: int, loss: float, problem: Problem) -> None:
+        """The state after a step."""
+        now = time.perf_counter()
+        self._begun = self._begun or now
+        speed = step / (now - self._begun) if now > self._begun else 0.0
+        line = f"step {step}  loss {loss:.4g}  {speed:.1f} steps/s"
+        self._status.update(line)
+        if not self._console.is_terminal and now - self._told > EVERY:
+            self._told = now
+            self.tell(line)

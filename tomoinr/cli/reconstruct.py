@@ -1,0 +1,97 @@
+"""`tomoinr reconstruct` and `tomoinr run`."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tomoinr.api import execute
+from tomoinr.cli.progress import Progress
+from tomoinr.recipe import Recipe
+from tomoinr.team import open_team
+
+
+class Quality(enum.StrEnum):
+    """Time against quality."""
+
+    fast = "fast"
+    default = "default"
+    best = "best"
+
+
+class Order(enum.StrEnum):
+    """Axes of the volume written."""
+
+    imod = "imod"
+    xyz = "xyz"
+
+
+def reconstruct(
+    stack: Annotated[Path, typer.Argument(help="The tilt series (MRC, or what a plugin reads).")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    angles: Annotated[
+        str | None,
+        typer.Option(help='File of angles, or "-60:60:3"; else STACK\'s .rawtlt or .tlt.'),
+    ] = None,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="In Å, in place of the file's own.")
+    ] = None,
+    volume: Annotated[str | None, typer.Option(help="What is learned: siren, voxels, …")] = None,
+    poses: Annotated[str | None, typer.Option(help="Pose model: fixed, shift, rigid, …")] = None,
+    projector: Annotated[str | None, typer.Option(help="slices, quadrature, …")] = None,
+    solver: Annotated[str | None, typer.Option(help="joint, tv, sirt, fbp, …")] = None,
+    prior: Annotated[
+        list[str] | None, typer.Option(help="tv, sparsity, …; several times for several.")
+    ] = None,
+    quality: Annotated[Quality, typer.Option(help="Time against quality.")] = Quality.default,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Thickness in voxels.")] = None,
+    start: Annotated[Path | None, typer.Option(help="poses.json to start from.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
+    order: Annotated[Order, typer.Option(help="Axes of volume.mrc.")] = Order.imod,
+    force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
+) -> None:
+    """Reconstruct a tilt series; writes volume.mrc, poses.json, history.csv, recipe.toml.
+
+    Any option of a part can be set in a recipe: edit the one that this writes, then
+    `tomoinr run recipe.toml`.
+    """
+    data: dict[str, Any] = {"stack": str(stack), "angles": angles, "pixel_size": pixel_size}
+    data["poses"] = str(start) if start else None
+    table: dict[str, Any] = {
+        "data": {name: value for name, value in data.items() if value is not None},
+        "run": {"quality": quality.value, "seed": seed} | ({"depth": depth} if depth else {}),
+        "output": {"folder": str(out), "order": order.value},
+    }
+    parts = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}
+    table |= {kind: name for kind, name in parts.items() if name is not None}
+    table |= {"prior": prior} if prior else {}
+    _execute(Recipe.parse(table), steps, force)
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (TOML), as `reconstruct` writes it.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
+) -> None:
+    """Carry out a recipe; paths in it count from its own folder."""
+    _execute(Recipe.load(recipe, out), steps, force)
+
+
+def _execute(recipe: Recipe, steps: int | None, force: bool) -> None:
+    with Progress() as progress:
+        execute(
+            recipe,
+            steps=steps,
+            force=force,
+            team=open_team(),
+            tell=progress.tell,
+            observers=[progress.stepped],
+        )
+    progress.tell(
+        f"wrote volume.mrc, poses.json, history.csv, recipe.toml in {recipe.output.folder}"
+    )

@@ -1,0 +1,184 @@
+"""What goes in and what comes out: frozen values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tomoinr.errors import TomoinrError
+from tomoinr.geometry import Grid, Pixels, Poses, Shape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TiltSeries:
+    """Images of one specimen: [tilt, row, column] (or [channel, tilt, row, column]), angles in °.
+
+    `pixel_size` is in Å (1 when unknown). `sections` are the images' numbers in the file they
+    came from, so that poses and angles stay with their image when views are left out.
+    """
+
+    images: Tensor
+    angles: Tensor
+    pixel_size: float = 1.0
+    channels: tuple[str, ...] = ("signal",)
+    sections: tuple[int, ...] = ()
+    source: str = "the tilt series"
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        images, angles = _tensor(self.images, torch.float32), _tensor(self.angles, torch.float64)
+        set_(self, "images", images[None] if images.dim() == 3 else images)
+        set_(self, "angles", angles.reshape(-1))
+        set_(self, "sections", tuple(self.sections) or tuple(range(len(self.angles))))
+        set_(self, "pixel_size", _pixel_size(self))
+        _check(self)
+
+    def __repr__(self) -> str:
+        tilts, rows, columns = self.shape
+        low, high = float(self.angles.min()), float(self.angles.max())
+        return (
+            f"TiltSeries({tilts} images of {rows} × {columns}, {low:g}° to {high:g}°, "
+            f"{self.pixel_size:g} Å, {', '.join(self.channels)}, from {self.source})"
+        )
+
+    @property
+    def shape(self) -> Shape:
+        """(tilts, rows, columns)."""
+        _, tilts, rows, columns = self.images.shape
+        return tilts, rows, columns
+
+    def at(self, pixels: Pixels) -> Tensor:
+        """Measured values at some pixels: (channels, *pixels.shape)."""
+        return self.images[:, pixels.view, pixels.row, pixels.column]
+
+    def select(self, views: Sequence[int] | Sequence[bool]) -> TiltSeries:
+        """Some of the views: their indices in any order, or a mask; sections follow."""
+        index = torch.arange(len(self.angles))[torch.as_tensor(views, device="cpu")]
+        sections = tuple(self.sections[int(i)] for i in index)
+        return replace(
+            self, images=self.images[:, index], angles=self.angles[index], sections=sections
+        )
+
+    def scaled(self, factor: float) -> TiltSeries:
+        """The same series with every value multiplied."""
+        return replace(self, images=self.images * factor)
+
+    def to(self, device: torch.device) -> TiltSeries:
+        """The same series on another device."""
+        return replace(self, images=self.images.to(device), angles=self.angles.to(device))
+
+    def grid(self, depth: int | None = None) -> Grid:
+        """The volume that these images see: as wide as the images, `depth` voxels thick."""
+        _, rows, columns = self.shape
+        return Grid((rows, depth or columns, columns), self.pixel_size)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, angles: Any = None, pixel_size: float | None = None
+    ) -> TiltSeries:
+        """Read a file; `angles`: a file, `"-60:60:3"`, degrees, or none: found beside it.
+
+        `pixel_size` (Å) is believed in place of the file's own.
+        """
+        from tomoinr.files import load  # a method users look for here, though reading is above
+
+        return load(path, angles, pixel_size=pixel_size)
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write images and angles; refuses to replace a file unless forced."""
+        from tomoinr.files import save
+
+        return save(path, self, force)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a run's history."""
+
+    step: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reconstruction:
+    """The result: `voxels` is a numpy array [y, z, x] ([channel, y, z, x] for several)."""
+
+    voxels: np.ndarray
+    grid: Grid
+    poses: Poses
+    history: tuple[Record, ...]
+    series: TiltSeries
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        steps = self.history[-1].step if self.history else 0
+        return (
+            f"Reconstruction({self.voxels.shape} voxels of {self.grid.spacing:g} Å, {steps} steps)"
+        )
+
+    def save(self, folder: str | Path, order: str = "imod", force: bool = False) -> Path:
+        """Write volume.mrc, poses.json, history.csv and recipe.toml into a folder."""
+        from tomoinr.files import save_reconstruction
+
+        return save_reconstruction(folder, self, order, force)
+
+
+def _tensor(values: Any, dtype: torch.dtype) -> Tensor:
+    try:
+        if not isinstance(values, Tensor):
+            values = np.asarray(values)
+            values = torch.from_numpy(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
+        return values.to(dtype)
+    except (TypeError, ValueError) as error:
+        raise TomoinrError(f"images and angles must be arrays of numbers: {error}") from None
+
+
+def _pixel_size(series: TiltSeries) -> float:
+    """A plain number above zero, whatever kind of number was given."""
+    try:
+        size = float(series.pixel_size)
+    except (TypeError, ValueError):
+        size = math.nan
+    if not 0 < size < math.inf:
+        raise TomoinrError(
+            f"{series.source}: pixel size must be above zero, got {series.pixel_size} Å; "
+            "leave it at 1 when it is unknown"
+        )
+    return size
+
+
+def _check(series: TiltSeries) -> None:
+    """Refuse, in one line, what no reconstruction can use."""
+    where = series.source
+    if series.images.dim() != 4 or 0 in series.images.shape:
+        shape = tuple(series.images.shape)
+        raise TomoinrError(
+            f"{where}: images must be [tilt, row, column] and not empty, got {shape}"
+        )
+    channels, tilts = series.images.shape[:2]
+    if len(series.angles) != tilts:
+        raise TomoinrError(
+            f"{where}: {tilts} images but {len(series.angles)} angles; "
+            "give one angle for each image (--angles)"
+        )
+    if tilts < 2:
+        raise TomoinrError(f"{where}: a tilt series needs at least two images, this has one")
+    if len(series.channels) != channels or len(series.sections) != tilts:
+        raise TomoinrError(f"{where}: one name for each channel and one section for each image")
+    if not bool(series.angles.isfinite().all()):
+        raise TomoinrError(f"{where}: an angle is not a finite number")
+    for number in range(tilts):  # image by image: a mask of the whole stack would cost memory
+        if not bool(series.images[:, number].isfinite().all()):
+            section = series.sections[number]
+            raise TomoinrError(
+                f"{where}: image {section} holds NaN or infinite values; repair or exclude it"
+            )

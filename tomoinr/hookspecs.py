@@ -1,0 +1,68 @@
+"""Every hook a plugin may implement. All start with `tomoinr_`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pluggy
+
+from tomoinr.data import Reconstruction, TiltSeries
+from tomoinr.interfaces import PoseModel, Prior, Problem, Projector, Solver, Volume
+
+PROJECT = "tomoinr"
+spec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@spec
+def tomoinr_volumes() -> list[type[Volume]]:  # type: ignore[empty-body]
+    """Volume classes; asked once, when plugins are collected."""
+
+
+@spec
+def tomoinr_pose_models() -> list[type[PoseModel]]:  # type: ignore[empty-body]
+    """Pose model classes; asked once, when plugins are collected."""
+
+
+@spec
+def tomoinr_projectors() -> list[type[Projector]]:  # type: ignore[empty-body]
+    """Projector classes; asked once, when plugins are collected."""
+
+
+@spec
+def tomoinr_solvers() -> list[type[Solver]]:  # type: ignore[empty-body]
+    """Solver classes; asked once, when plugins are collected."""
+
+
+@spec
+def tomoinr_priors() -> list[type[Prior]]:  # type: ignore[empty-body]
+    """Prior classes; asked once, when plugins are collected."""
+
+
+@spec(firstresult=True)
+def tomoinr_read(
+    path: Path, angles: Sequence[float] | None, pixel_size: float | None
+) -> TiltSeries | None:
+    """Read a tilt series; `None`: not a file of mine.
+
+    `angles` (degrees) and `pixel_size` (Å): what the user gave, believed in place of the file's.
+    """
+
+
+@spec(firstresult=True)
+def tomoinr_write(path: Path, value: TiltSeries | Reconstruction, order: str) -> bool | None:
+    """Write to `path` (a temporary name with the final suffix); `None`: not a format of mine.
+
+    `order` of a volume: `imod` = [y, z, x] as held, `xyz` = [-z, y, x].
+    """
+
+
+@spec(firstresult=True)
+def tomoinr_prepare(name: str, series: TiltSeries) -> TiltSeries | None:
+    """Apply the preprocessing step called `name`; `None`: not a step of mine."""
+
+
+@spec
+def tomoinr_stepped(step: int, loss: float, problem: Problem) -> None:
+    """Called on rank 0 after every logged step; what it returns or raises stops nothing."""

@@ -1,0 +1,204 @@
+"""The page to read first: the parts, what each promises, and how they make a problem.
+
+    TiltSeries → PoseModel → Views → Projector(Volume) → predicted pixels → Solver
+
+Pose models end, and projectors begin, at `Views`; a solver sees `problem.predict` and the
+`team`: nothing concrete. A plugin class is final: to vary one, wrap it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tomoinr.data import TiltSeries
+from tomoinr.errors import TomoinrError
+from tomoinr.geometry import Grid, Pixels, Poses, Views, place
+from tomoinr.options import NoOptions
+from tomoinr.sampling import Draw
+from tomoinr.team import Team
+
+
+class Ability(Enum):
+    """What a part can do, or needs its partners to do, in words an error can print."""
+
+    PIXELS = "cast single pixels"
+    BLOCKS = "cast whole detector rows"
+    POSES = "carry gradients to the poses"
+    LINEAR = "be linear in its voxels"  # a LINEAR volume has exactly one parameter
+    TILTED_AXIS = "follow a tilt axis that leaves the detector plane"
+
+
+class Component:
+    """Every plugin class: a name, its options, what it can do and what it needs.
+
+    `presets` holds the options that differ from their defaults at each quality (fast, best).
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    abilities: frozenset[Ability] = frozenset()
+    needs: frozenset[Ability] = frozenset()
+    options: Any
+
+
+class Volume(Component, nn.Module, ABC):
+    """The unknown specimen: made as `cls(options, grid, channels)`.
+
+    `rate` is the step of Adam that suits its parameters, when typical densities are one.
+    """
+
+    grid: Grid
+    channels: int
+    rate: float = 1e-3
+
+    @abstractmethod
+    def density(self, points: Tensor) -> Tensor:
+        """Density at points (..., 3) in Å: (..., channels); zero or smooth outside the box."""
+
+    @abstractmethod
+    def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
+        """Density on a lattice, or on some of its slices: (channels, slices, z, x)."""
+
+
+class PoseModel(Component, nn.Module, ABC):
+    """What is learned of each image's pose: made as `cls(options, nominal, grid)`.
+
+    Parameters are in units that move the image by about a pixel, so one rate suits them all.
+    """
+
+    @abstractmethod
+    def forward(self) -> Poses:
+        """The poses now believed, on the parameters' graph."""
+
+
+class Projector(Component, ABC):
+    """Specimen → pixels: made as `cls(options, grid)`."""
+
+    options: Any
+    grid: Grid
+
+    @abstractmethod
+    def sample(self, series: TiltSeries, budget: int, draw: Draw) -> Pixels:
+        """About `budget` pixels for one step, in the pattern that suits this projector."""
+
+    @abstractmethod
+    def project(self, volume: Volume, views: Views, pixels: Pixels | None = None) -> Tensor:
+        """Line integrals (density × Å) at some or all pixels: (channels, *pixels.shape)."""
+
+
+class Prior(Component, ABC):
+    """What a plausible specimen looks like: made as `cls(options)`."""
+
+    options: Any
+
+    @abstractmethod
+    def penalty(self, voxels: Tensor) -> Tensor:
+        """Mean penalty of a raster (channels, slices, z, x) in units of its density: 0-d."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The data and the parts, put together; `scale` × density gives the units of the file."""
+
+    series: TiltSeries
+    grid: Grid
+    volume: Volume
+    poses: PoseModel
+    projector: Projector
+    priors: tuple[Prior, ...] = ()
+    seed: int = 0
+    scale: float = 1.0
+
+    def to(self, device: torch.device) -> Problem:
+        """The same problem on another device; modules move in place."""
+        self.modules().to(device)
+        return replace(self, series=self.series.to(device))
+
+    def views(self) -> Views:
+        """The images' geometry under the poses now believed."""
+        return place(self.poses(), self.series.shape, self.series.pixel_size)
+
+    def predict(self, pixels: Pixels | None = None) -> Tensor:
+        """What the images should show: (channels, *pixels.shape)."""
+        return self.projector.project(self.volume, self.views(), pixels)
+
+    def modules(self) -> nn.ModuleDict:
+        """Everything that learns, for optimisers, copies and checkpoints."""
+        return nn.ModuleDict({"volume": self.volume, "poses": self.poses})
+
+    def voxels(self) -> Tensor:
+        """The volume now believed, in the units of the file: (channels, y, z, x)."""
+        with torch.no_grad():
+            return self.volume.voxels(self.grid) * self.scale
+
+
+class State(Protocol):
+    """Where a solver stands: what a checkpoint must hold beside the parameters."""
+
+    step: int
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on as if never stopped."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        ...
+
+
+class Solver(Component, ABC):
+    """From data to volume, step by step: made as `cls(options)`.
+
+    `partners` names, for each kind of part, those that go with this solver when the user names
+    none: the first that is installed.
+    """
+
+    partners: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    @abstractmethod
+    def init(self, problem: Problem, team: Team) -> State:
+        """Everything before the first step."""
+
+    @abstractmethod
+    def step(self, problem: Problem, state: State, team: Team) -> Tensor:
+        """One step; the loss (0-d), which is read only when logged."""
+
+    @abstractmethod
+    def done(self, problem: Problem, state: State) -> bool:
+        """Whether to stop."""
+
+
+def check_fit(problem: Problem, solver: Solver) -> None:
+    """Refuse parts that cannot work together, before anything costs time."""
+    volume, poses, projector = problem.volume, problem.poses, problem.projector
+    needed = {need: solver.name for need in solver.needs}
+    needed |= {need: part.name for part in (volume, poses) for need in part.needs}
+    if any(p.requires_grad for p in poses.parameters()):
+        needed |= {Ability.POSES: poses.name}
+        if Ability.POSES not in solver.abilities:
+            raise TomoinrError(
+                f"{solver.name} keeps poses as they are, but {poses.name} learns them; "
+                "use poses 'fixed', or the solver 'joint'"
+            )
+    if bool((problem.views().ray[:, 1].abs() > 1e-6).any()):
+        needed |= {Ability.TILTED_AXIS: poses.name}
+    if Ability.LINEAR in needed and Ability.LINEAR not in volume.abilities & projector.abilities:
+        raise TomoinrError(
+            f"{solver.name} needs parts that can {Ability.LINEAR.value}, "
+            f"but {projector.name} with {volume.name} cannot"
+        )
+    for ability, who in needed.items():
+        if ability not in projector.abilities:
+            advice = "; use the projector 'quadrature'" if ability is Ability.TILTED_AXIS else ""
+            raise TomoinrError(
+                f"{who} needs a projector that can {ability.value}, "
+                f"but {projector.name} cannot{advice}"
+            )

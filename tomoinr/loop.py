@@ -1,0 +1,58 @@
+"""The one reconstruct loop, the same for every solver and every team."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from tomoinr.data import Reconstruction, Record
+from tomoinr.errors import TomoinrError
+from tomoinr.interfaces import Problem, Solver, check_fit
+from tomoinr.team import Solo, Team
+
+Observer = Callable[[int, float, Problem], None]
+"""Called on rank 0 with (step, loss, problem) after every logged step."""
+
+
+def run(
+    problem: Problem, solver: Solver, team: Team | None = None, observers: Sequence[Observer] = ()
+) -> Reconstruction:
+    """Step until the solver is done; rank 0's parameters and buffers are everyone's start."""
+    team = team or Solo()
+    check_fit(problem, solver)
+    modules = problem.modules()
+    team.copy_([*modules.parameters(), *modules.buffers()])
+    state = solver.init(problem, team)
+    # Reading a loss waits for the device: on a GPU, not at every step.
+    every = 1 if team.device.type == "cpu" else 10
+    history: list[Record] = []
+    begun = time.perf_counter()
+    while not solver.done(problem, state):
+        loss = solver.step(problem, state, team)
+        if state.step % every and not solver.done(problem, state):
+            continue
+        history.append(Record(state.step, float(loss), time.perf_counter() - begun))
+        _check_loss(history[-1], solver)
+        if team.rank == 0:
+            for observe in observers:
+                observe(state.step, history[-1].loss, problem)
+    return _result(problem, tuple(history))
+
+
+def _check_loss(record: Record, solver: Solver) -> None:
+    if record.loss != record.loss or abs(record.loss) == float("inf"):
+        raise TomoinrError(
+            f"{solver.name} diverged at step {record.step}: its loss is not a finite number; "
+            "lower its step size"
+        )
+
+
+def _result(problem: Problem, history: tuple[Record, ...]) -> Reconstruction:
+    voxels = problem.voxels().cpu().numpy()
+    return Reconstruction(
+        voxels=voxels[0] if len(voxels) == 1 else voxels,
+        grid=problem.grid,
+        poses=problem.poses().to("cpu"),
+        history=history,
+        series=problem.series,
+    )

@@ -1,0 +1,202 @@
+"""The plugin host: finds parts, checks them, and keeps the broken ones from stopping the rest."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, is_dataclass
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from tomoinr import hookspecs
+from tomoinr.data import Reconstruction, TiltSeries
+from tomoinr.errors import TomoinrError, did_you_mean, reason
+from tomoinr.interfaces import Component, PoseModel, Prior, Problem, Projector, Solver, Volume
+
+GROUP = "tomoinr"
+KINDS: dict[str, tuple[str, type]] = {
+    "volume": ("tomoinr_volumes", Volume),
+    "poses": ("tomoinr_pose_models", PoseModel),
+    "projector": ("tomoinr_projectors", Projector),
+    "solver": ("tomoinr_solvers", Solver),
+    "prior": ("tomoinr_priors", Prior),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class that a plugin provides."""
+
+    kind: str
+    cls: Any
+    provider: str
+
+    @property
+    def name(self) -> str:
+        """What recipes call it."""
+        return str(self.cls.name)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin, or a part of one, that cannot be used, and why."""
+
+    plugin: str
+    reason: str
+
+
+class Plugins:
+    """The parts at hand: those of the modules given, and of installed distributions."""
+
+    def __init__(self, *modules: ModuleType, installed: bool = True) -> None:
+        self.broken: list[Broken] = []
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._providers: dict[str, str] = {}
+        for module in modules:
+            self._register(module, module.__name__, module.__name__)
+        if installed:
+            for entry in entry_points(group=GROUP):
+                self._load(entry)
+        self._parts = list(self._collect())
+
+    def parts(self, kind: str | None = None) -> list[Part]:
+        """All parts, or those of one kind, sorted by name."""
+        found = (p for p in self._parts if kind in (None, p.kind))
+        return sorted(found, key=lambda p: (list(KINDS).index(p.kind), p.name))
+
+    def find(self, kind: str, name: str) -> Part:
+        """The part of that kind and name; an error lists what there is and the nearest."""
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS)
+            raise TomoinrError(
+                f"no kind of part is called '{kind}'; there are {', '.join(KINDS)}.{hint}"
+            )
+        found = [p for p in self.parts(kind) if p.name == name]
+        if len(found) > 1:
+            both = " and ".join(p.provider for p in found)
+            raise TomoinrError(f"two plugins provide the {kind} '{name}': {both}; uninstall one")
+        if not found:
+            raise TomoinrError(self._unknown(kind, name))
+        return found[0]
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether exactly one plugin provides it."""
+        return sum(p.name == name for p in self.parts(kind)) == 1
+
+    def problems(self) -> list[str]:
+        """One line for everything that is broken, and for every name provided twice."""
+        lines = [f"{b.plugin}: {b.reason}" for b in self.broken]
+        for kind, name in dict.fromkeys((p.kind, p.name) for p in self.parts()):
+            both = [p.provider for p in self.parts(kind) if p.name == name]
+            if len(both) > 1:
+                lines.append(f"{kind} '{name}' is provided by {' and by '.join(both)}")
+        return lines
+
+    def read(
+        self, path: Path, angles: Sequence[float] | None, pixel_size: float | None = None
+    ) -> TiltSeries | None:
+        """The first reader's answer."""
+        series: TiltSeries | None = self._manager.hook.tomoinr_read(
+            path=path, angles=angles, pixel_size=pixel_size
+        )
+        return series
+
+    def write(self, path: Path, value: TiltSeries | Reconstruction, order: str) -> bool:
+        """Whether some writer wrote it."""
+        return bool(self._manager.hook.tomoinr_write(path=path, value=value, order=order))
+
+    def prepare(self, name: str, series: TiltSeries) -> TiltSeries:
+        """Apply a preprocessing step by name."""
+        prepared: TiltSeries | None = self._manager.hook.tomoinr_prepare(name=name, series=series)
+        if prepared is None:
+            raise TomoinrError(f"no preprocessing step is called '{name}'")
+        return prepared
+
+    def stepped(self, step: int, loss: float, problem: Problem) -> None:
+        """Tell every observer; one that fails stops nothing, and is listed as broken."""
+        told = {"step": step, "loss": loss, "problem": problem}
+        for impl in self._manager.hook.tomoinr_stepped.get_hookimpls():
+            try:
+                impl.function(*(told[name] for name in impl.argnames))
+            except Exception as error:
+                fault = Broken(self._providers[impl.plugin_name], f"observer: {reason(error)}")
+                self.broken += [fault] if fault not in self.broken else []
+
+    def _load(self, entry: EntryPoint) -> None:
+        label = _label(entry.name, entry.dist)
+        try:  # the label too: strangers may well give their entry points the same name
+            self._register(entry.load(), f"{label} {entry.name}", label)
+        except (Exception, SystemExit) as error:  # a stranger's import stops only the stranger
+            self.broken.append(Broken(label, reason(error)))
+
+    def _register(self, plugin: Any, name: str, provider: str) -> None:
+        if plugin in self._manager.get_plugins():
+            return
+        self._providers[name] = provider
+        try:
+            self._manager.register(plugin, name)
+        except pluggy.PluginValidationError as error:
+            if self._manager.is_registered(plugin):  # by older versions, in part
+                self._manager.unregister(plugin)
+            self.broken.append(Broken(provider, reason(error)))
+            return
+        misspelt = list(self._misspelt(plugin))
+        if misspelt:
+            self._manager.unregister(plugin)
+            self.broken.append(Broken(provider, "; ".join(misspelt)))
+
+    def _misspelt(self, plugin: Any) -> Iterator[str]:
+        known = [n for n in vars(hookspecs) if n.startswith("tomoinr_")]
+        marked = {h.name for h in self._manager.get_hookcallers(plugin) or ()}
+        for name in sorted(marked - set(known)):
+            yield f"there is no hook '{name}'.{did_you_mean(name, known)}"
+        for name, value in getattr(plugin, "__dict__", {}).items():
+            if name in known and inspect.isfunction(value) and name not in marked:
+                yield f"'{name}' is not marked with @tomoinr.hookimpl"
+
+    def _collect(self) -> Iterator[Part]:
+        for kind, (hook, base) in KINDS.items():
+            for impl in getattr(self._manager.hook, hook).get_hookimpls():
+                provider = self._providers[impl.plugin_name]
+                try:
+                    classes = list(impl.function())
+                except Exception as error:  # one plugin's hook must not stop the others'
+                    self.broken.append(Broken(provider, reason(error)))
+                    continue
+                for cls in classes:
+                    if fault := _fault(cls, base):
+                        self.broken.append(Broken(provider, fault))
+                    else:
+                        yield Part(kind, cls, provider)
+
+    def _unknown(self, kind: str, name: str) -> str:
+        names = [p.name for p in self.parts(kind)]
+        broken = "".join(f" Broken: {b.plugin}: {b.reason}." for b in self.broken)
+        listed = ", ".join(dict.fromkeys(names)) or "none"
+        return (
+            f"no {kind} is called '{name}'; there are {listed}.{did_you_mean(name, names)}{broken}"
+        )
+
+
+def _label(name: str, dist: Distribution | None) -> str:
+    return f"{dist.name} {dist.version}" if dist else name
+
+
+def _fault(cls: Any, base: type) -> str | None:
+    """Why a class cannot serve as a part, or nothing."""
+    label = getattr(cls, "__name__", repr(cls))
+    if not (inspect.isclass(cls) and issubclass(cls, base) and issubclass(cls, Component)):
+        return f"{label} is not a {base.__name__}"
+    if inspect.isabstract(cls):
+        missing = sorted(getattr(cls, "__abstractmethods__", ()))
+        return f"{label} does not define {', '.join(missing)}"
+    if not (isinstance(getattr(cls, "name", None), str) and cls.name):
+        return f"{label} has no name"
+    if not (is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        return f"{label}.Options is not a frozen dataclass"
+    return None

@@ -1,0 +1,138 @@
+"""The contract of solvers."""
+
+from __future__ import annotations
+
+import copy
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from tomoinr.api import reconstruct
+from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.slices import Slices
+from tomoinr.builtin.voxels import Voxels
+from tomoinr.data import TiltSeries
+from tomoinr.geometry import Grid, Poses, place
+from tomoinr.interfaces import Prior, Problem, Solver, State, check_fit
+from tomoinr.options import NoOptions
+from tomoinr.plugins import Plugins
+from tomoinr.team import Solo, Team
+from tomoinr.testing.parts import AnyPart, Build, error
+from tomoinr.testing.specimens import Gaussians, blobs
+from tomoinr.testing.threads import together
+
+GRID = Grid((12, 14, 16), 2.5)
+
+
+def truth() -> Gaussians:
+    """Four blobs, one channel."""
+    specimen = blobs(GRID)
+    return Gaussians(GRID, specimen.centres, specimen.width, specimen.weights[:, :1])
+
+
+def small_problem(priors: tuple[Prior, ...] = ()) -> Problem:
+    """Noiseless images of the truth, and the plainest parts to find it again."""
+    angles = torch.linspace(-63, 63, 15)
+    nominal, shape = Poses.of(angles), (15, 12, 16)
+    projector = Slices(Slices.Options(), GRID)
+    images = projector.project(truth(), place(nominal, shape, GRID.spacing))[0]
+    volume = Voxels(Voxels.Options(), GRID)
+    series, poses = TiltSeries(images, angles, GRID.spacing), Fixed(NoOptions(), nominal, GRID)
+    return Problem(series, GRID, volume, poses, projector, priors, seed=5)
+
+
+def go_on(solver: Solver, problem: Problem, state: State, team: Team, steps: int) -> list[float]:
+    """The losses of up to so many more steps."""
+    losses: list[float] = []
+    while len(losses) < steps and not solver.done(problem, state):
+        losses.append(float(solver.step(problem, state, team)))
+    return losses
+
+
+class SolverContract(AnyPart):
+    """A solver finds the specimen, on any team, and goes on where it was stopped.
+
+    Fixture `part`: the class, or (class, options); made as `cls(options)`. It is given voxels,
+    fixed poses and the projector `slices` on a grid of 12, 14 and 16 voxels, 15 views.
+    `steps`: most steps to the result; `correlation`: with the truth that it must reach;
+    `fall`: last loss relative to the first; `tolerance`: relative difference between teams;
+    `priors`: those it works with.
+    """
+
+    steps: ClassVar[int] = 60
+    correlation: ClassVar[float] = 0.95
+    fall: ClassVar[float] = 0.1
+    tolerance: ClassVar[float] = 1e-4
+    priors: ClassVar[tuple[Prior, ...]] = ()
+
+    @pytest.fixture
+    def solver(self, build: Build) -> Solver:
+        """The solver."""
+        made: Solver = build()
+        return made
+
+    @pytest.fixture
+    def problem(self) -> Problem:
+        """The small problem."""
+        return small_problem(self.priors)
+
+    def test_finds_the_specimen(self, solver: Solver, problem: Problem) -> None:
+        """The loss falls; the voxels look like the truth and are, to a third, as dense."""
+        check_fit(problem, solver)
+        state = solver.init(problem, Solo())
+        losses = go_on(solver, problem, state, Solo(), self.steps)
+        found, wanted = problem.voxels().flatten(), truth().voxels(GRID).flatten()
+        assert float(torch.corrcoef(torch.stack((found, wanted)))[0, 1]) >= self.correlation
+        assert float(found @ wanted / (wanted @ wanted)) == pytest.approx(1, abs=1 / 3)
+        assert len(losses) == 1 or losses[-1] <= self.fall * losses[0]
+
+    @pytest.mark.parametrize("size", [2, 3])
+    def test_many_ranks_equal_one(self, solver: Solver, problem: Problem, size: int) -> None:
+        """The same losses and voxels on every rank of every team."""
+
+        def walk(team: Team) -> tuple[list[float], Tensor]:
+            mine = copies[team.rank]
+            losses = go_on(solver, mine, solver.init(mine, team), team, steps=5)
+            return losses, mine.voxels()
+
+        copies = [problem]
+        losses, voxels = walk(Solo())
+        copies = [small_problem(self.priors) for _ in range(size)]
+        for theirs, found in together(size, walk):
+            assert theirs == pytest.approx(losses, rel=self.tolerance)
+            assert error(found, voxels) <= self.tolerance
+
+    def test_goes_on_where_it_stopped(self, solver: Solver, problem: Problem) -> None:
+        """Three steps, a fresh start with the saved state, three more: as if never stopped."""
+        state = solver.init(problem, Solo())
+        go_on(solver, problem, state, Solo(), 3)
+        saved = copy.deepcopy((problem.modules().state_dict(), state.state_dict()))
+        losses = go_on(solver, problem, state, Solo(), 3)
+
+        again = small_problem(self.priors)
+        resumed = solver.init(again, Solo())
+        again.modules().load_state_dict(saved[0])
+        resumed.load_state_dict(saved[1])
+        assert go_on(solver, again, resumed, Solo(), 3) == pytest.approx(losses, rel=1e-6)
+        assert error(again.voxels(), problem.voxels()) <= 1e-6
+
+    def test_what_comes_in_goes_out(self, solver: Solver) -> None:
+        """Images seven times as bright give voxels seven times as dense."""
+        plain, bright = (self._reconstruct(solver, brightness) for brightness in (1.0, 7.0))
+        assert error(bright, 7 * plain) <= 10 * self.tolerance
+
+    def _reconstruct(self, solver: Solver, brightness: float) -> Tensor:
+        """By way of the public function, which takes the units of the file off and puts them on."""
+        problem = small_problem()
+        result = reconstruct(
+            problem.series.scaled(brightness),
+            volume=problem.volume,
+            poses=problem.poses,
+            projector=problem.projector,
+            solver=solver,
+            priors=self.priors,
+            plugins=Plugins(installed=False),
+        )
+        return torch.from_numpy(result.voxels)
