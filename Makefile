@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench quality clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -27,8 +27,12 @@ lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## Run ours and other packages side by side
-	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+bench: $(READY) ## Run ours and other packages side by side (minutes)
+	$(BIN)/python benchmarks/sirt.py
+	$(BIN)/python benchmarks/volumes.py
+
+quality: $(READY) ## Score every method over phantoms, wedges, doses and poses (hours; resumable)
+	$(BIN)/python benchmarks/quality.py
 
 clean: ## Remove all that was made, the environment too
 	rm -rf .venv .*_cache .hypothesis build dist demo

@@ -1,11 +1,14 @@
 """`tomoinr.reconstruct`: parts in every form, units in and out, seeds, shapes, and refusals."""
 
+import mrcfile
 import numpy as np
 import pytest
 import torch
 
 import tomoinr
 from tomoinr import Grid, Poses, TiltSeries, TomoinrError, place
+from tomoinr.api import execute
+from tomoinr.assemble import check_size
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.priors import Sparsity
@@ -14,6 +17,7 @@ from tomoinr.builtin.sirt import Sirt
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.options import NoOptions
+from tomoinr.recipe import Recipe
 from tomoinr.testing.specimens import blobs
 
 ANGLES = np.linspace(-60, 60, 9)
@@ -108,7 +112,9 @@ def test_the_result_says_what_was_done(solve, solver):
     assert [record.step for record in result.history] == [1, 2, 3]
     assert all(np.isfinite(record.loss) for record in result.history)
     assert result.poses.angles().tilt.tolist() == pytest.approx(ANGLES, abs=1e-4)
-    assert result.recipe["run"] == {"quality": "default", "depth": 4, "seed": 5}
+    assert result.recipe["run"] == {
+        "quality": "default", "align": True, "depth": 4, "seed": 5,
+    }  # fmt: skip
     assert result.recipe["solver"]["name"] == solver
 
 
@@ -202,6 +208,52 @@ def test_a_lone_particle_is_enough(solve):
     assert solve(TiltSeries(images, [-20, 0, 20]), steps=3).voxels.max() > 0
 
 
+def test_a_saved_recipe_runs_again_and_gives_the_same(plugins, tmp_path):
+    series, _ = take()
+    (tmp_path / "data").mkdir()
+    loaded = TiltSeries.load(series.save(tmp_path / "data" / "stack.mrc"))
+    result = tomoinr.reconstruct(loaded, solver="sirt", steps=3, depth=4, plugins=plugins)
+    result.save(tmp_path / "out", order="xyz")
+    recipe = Recipe.load(tmp_path / "out" / "recipe.toml", tmp_path / "again")
+    again = execute(recipe, plugins=plugins)
+    assert np.array_equal(again.voxels, result.voxels)
+    one, other = (mrcfile.read(tmp_path / f / "volume.mrc") for f in ("out", "again"))
+    assert np.array_equal(one, other) and one.shape == (4, 6, 10)  # the order was kept
+
+
+@pytest.mark.parametrize(
+    ("options", "lost"),
+    [
+        ({}, "tilt series"),
+        ({"start": Poses.of(torch.tensor(ANGLES))}, "tilt series, start"),
+        ({"solver": Sirt(Sirt.Options(steps=2)), "steps": None}, "tilt series, solver"),
+    ],
+)
+def test_what_a_recipe_cannot_hold_is_told_in_its_first_line(solve, tmp_path, options, lost):
+    series, _ = take()
+    folder = solve(series, **{"steps": 2, **options}).save(tmp_path / "out")
+    text = (folder / "recipe.toml").read_text()
+    told = f"# Not to be run as it is: objects of Python were {lost}.\n"
+    assert text.startswith(told) and "stack =" not in text
+    with pytest.raises(TomoinrError, match="names no tilt series"):
+        execute(Recipe.load(folder / "recipe.toml", tmp_path / "again"))
+
+
+def test_a_part_of_a_file_is_not_taken_for_the_file(solve, tmp_path):
+    path = take()[0].save(tmp_path / "stack.mrc")
+    whole = TiltSeries.load(path)
+    assert solve(whole, steps=1).recipe["data"]["stack"] == str(path)
+    assert "stack" not in solve(whole.select([1, 2, 5]), steps=1).recipe["data"]
+
+
+def test_where_the_memory_is_not_told_nothing_is_refused_for_it(monkeypatch):
+    grid = Grid((40_000, 40_000, 40_000))
+    with pytest.raises(TomoinrError, match=r"needs about \d+ GiB of memory"):
+        check_size(grid, 1)
+    monkeypatch.delattr("os.sysconf")  # as on Windows
+    check_size(grid, 1)
+
+
 SERIES = take()[0]
 TILTED = Poses.of(torch.tensor(ANGLES), 0.0, 3.0)
 
@@ -221,6 +273,10 @@ TILTED = Poses.of(torch.tensor(ANGLES), 0.0, 3.0)
         ({"quality": "good"}, "option 'quality' must be 'fast' | 'default' | 'best'"),
         ({"depth": 0}, "option 'depth' must be at least 1"),
         ({"depth": 2.5}, "option 'depth' must be int"),
+        ({"depth": 161}, "6 × 161 × 10 voxels is more than 16 times as deep"),
+        ({"priors": ["tv"]}, "sirt uses no priors, but tv was asked for; use the solver 'joint'"),
+        ({"priors": 3}, "priors must be a list of names, tables or priors, got 3"),
+        ({"start": "poses.json"}, r"start must be Poses; read them with .*read_poses"),
         ({"seed": -1}, "option 'seed' must be at least 0"),
         ({"seed": 2**64}, "option 'seed' must be at most"),
         ({"steps": 0}, "option 'steps' must be at least 1"),
@@ -256,6 +312,8 @@ def test_a_tilted_axis_with_quadrature(solve):
         ({"pixel_size": -1.5}, "pixel size must be above zero, got -1.5"),
         ({"pixel_size": np.nan}, "pixel size must be above zero"),
         ({"pixel_size": "wide"}, "pixel size must be above zero"),
+        ({"images": np.full((9, 4, 4), 1j)}, "these are complex"),
+        ({"angles": np.full(9, 20.0)}, "all images have the same tilt angle"),
         ({"channels": ("a", "b")}, "one name for each channel"),
     ],
 )

@@ -90,11 +90,14 @@ def test_demo_compares_the_methods(tomoinr, tmp_path):
     out = tmp_path / "demo"
     code, printed, _ = tomoinr("demo", "--size", 24, "--out", out, "--json", scores)
     assert code == 0
-    assert names(out) == sorted([*SIMULATED, "comparison.png", "sirt.mrc", "tomoinr.mrc"])
+    volumes = [f"{name}.mrc" for name in ("sirt", "tomoinr", "sirt_aligned")]
+    assert names(out) == sorted([*SIMULATED, "comparison.png", *volumes])
     methods = json.loads(scores.read_text())["methods"]
-    assert list(methods) == ["sirt", "tomoinr"]
+    assert list(methods) == ["sirt", "tomoinr", "sirt_aligned"]
+    assert "SIRT takes the images as they are" in printed and "missing wedge" in printed
     for name, method in methods.items():
-        assert set(method) == {"ssim", "psnr", "seconds"} and name in printed
+        assert set(method) == {"ssim", "psnr", "seconds"}
+        assert name.replace("_", ", ") in printed
         assert 0.5 < method["ssim"] <= 1 and method["psnr"] > 15 and method["seconds"] > 0
     assert mrcfile.read(out / "tomoinr.mrc").shape == (24, 24, 24)
     assert tomoinr("demo", "--size", 24, "--out", out)[0] == 2  # nothing is replaced unasked
@@ -110,6 +113,7 @@ def test_simulate_writes_data_and_truth(tomoinr, tmp_path):
     assert mrcfile.read(tmp_path / "a" / "stack.mrc").shape == (11, 16, 16)
     truth = json.loads((tmp_path / "a" / "truth.json").read_text())
     assert truth["phantom"] == "ellipsoids" and truth["dose"] == 50 and len(truth["poses"]) == 11
+    assert truth["axis"] == 0 and all(pose["gain"] == 1 for pose in truth["poses"])
     angles = [float(a) for a in (tmp_path / "a" / "stack.rawtlt").read_text().split()]
     assert angles == [pose["angle"] for pose in truth["poses"]] == list(range(-50, 51, 10))
 
@@ -127,14 +131,46 @@ def test_reconstruct_writes_all_and_its_recipe_does_it_again(tomoinr, here):
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
     assert all(np.isfinite(float(row["loss"])) for row in rows)
     recipe = tomllib.loads((here / "new/out/recipe.toml").read_text())
-    assert recipe["run"] == {"quality": "default", "depth": 3, "seed": 7}
+    assert recipe["run"] == {
+        "quality": "default", "align": True, "depth": 3, "seed": 7,
+    }  # fmt: skip
     assert recipe["solver"]["steps"] == 4 and recipe["volume"] == {"name": "voxels", "start": 0.0}
-    assert [prior["name"] for prior in recipe["prior"]] == ["tv"]
+    assert recipe["prior"] == [] and recipe["solver"]["name"] == "auto"
     # From another folder, and with the same numbers.
     assert tomoinr("run", here / "new/out/recipe.toml", "--out", "again")[0] == 0
     assert np.array_equal(volume(here / "again"), volume(here / "new/out"))
-    edited = tomllib.loads((here / "again/recipe.toml").read_text())
-    assert edited["data"] == recipe["data"] and Path(recipe["data"]["stack"]).is_absolute()
+    again = tomllib.loads((here / "again/recipe.toml").read_text())
+    assert recipe["data"] == {
+        "stack": "../../stack.mrc", "angles": [-40, 0, 40], "pixel_size": 2.0, "prepare": []
+    }  # fmt: skip
+    assert again == recipe | {"data": recipe["data"] | {"stack": "../stack.mrc"}}
+    assert recipe["output"] == {"folder": ".", "order": "imod"}
+
+
+def test_a_recipe_says_who_made_it_and_what_was_used(tomoinr, here):
+    assert tomoinr("reconstruct", "stack.mrc", "--solver", "sirt", "--out", "out")[0] == 0
+    text = (here / "out/recipe.toml").read_text()
+    provider = Plugins(builtin, installed=False).find("solver", "sirt").provider
+    assert text.startswith("# Made by tomoinr ") and f"solver sirt ({provider})" in text
+    recipe = tomllib.loads(text)
+    assert recipe["run"]["depth"] == 6 and recipe["data"]["angles"] == [-40, 0, 40]
+    (here / "stack.rawtlt").unlink()  # the recipe holds them
+    assert tomoinr("run", "out/recipe.toml", "--out", "again")[0] == 0
+    assert np.array_equal(volume(here / "again"), volume(here / "out"))
+
+
+def test_a_result_can_be_moved_with_its_data(tomoinr, here):
+    (here / "a").mkdir()
+    for name in ("stack.mrc", "stack.rawtlt"):
+        (here / name).rename(here / "a" / name)
+    (here / "link").symlink_to(here / "a")
+    fine = ("reconstruct", "a/stack.mrc", "--solver", "sirt", "--steps", 2)
+    assert tomoinr(*fine, "--out", "a/first")[0] == 0
+    started = (*fine, "--start", "a/first/poses.json", "--out", "link/deep/out")
+    assert tomoinr(*started)[0] == 0
+    (here / "a").rename(here / "b")
+    assert tomoinr("run", "b/deep/out/recipe.toml", "--out", "other")[0] == 0
+    assert np.array_equal(volume(here / "other"), volume(here / "b/first"))
 
 
 def test_a_recipe_by_hand(tomoinr, here):
@@ -286,7 +322,7 @@ BAD = {
     "section unknown": (recipe("[solvr]\nname='sirt'"), RUN, "Did you mean 'solver'?"),
     "recipe of garbage": (text("recipe.toml", "\x00{"), RUN, "recipe.toml: not a recipe"),
     "recipe without data": (text("recipe.toml", ""), RUN, "names no tilt series"),
-    "recipe missing": (nothing, RUN, "recipe.toml: not a recipe: No such file"),
+    "recipe missing": (nothing, RUN, "recipe.toml: not a recipe: there is no such file"),
     "part unknown": (nothing, (*FINE, "--solver", "srit"), "Did you mean 'sirt'?"),
     "volume unknown": (nothing, (*FINE, "--volume", "voxel"), "Did you mean 'voxels'?"),
     "kind unknown": (nothing, ("options", "solvers", "sirt"), "Did you mean 'solver'?"),
@@ -303,8 +339,21 @@ BAD = {
     "not linear": (
         recipe("[solver]\nname='sirt'\n[projector]\nname='quadrature'\njitter=true"),
         RUN,
-        "sirt needs parts that can be linear in its voxels, but quadrature with voxels cannot",
+        "sirt needs parts that can be linear in its voxels, but quadrature cannot; "
+        "use the projector 'slices', or the solver 'joint'",
     ),
+    "priors of no use": (
+        nothing,
+        (*FINE, "--solver", "sirt", "--prior", "tv"),
+        "sirt uses no priors, but tv was asked for; use the solver 'joint'",
+    ),
+    "one tilt angle": (text("stack.rawtlt", "20\n20\n20"), FINE, "the same tilt angle"),
+    "too deep": (nothing, (*FINE, "--depth", "97"), "5 × 97 × 6 voxels is more than 16 times"),
+    "poses without tilts": (text("p.json", "{}"), (*FINE, "--start", "p.json"), "no 'tilts'"),
+    "scores into a folder": (
+        lambda here: (here / "s").mkdir(), ("demo", "--json", "s"), "s: this is a folder"),
+    "gain without end": (
+        nothing, ("simulate", "--gain-drift", "inf", "--out", "o"), "gain_drift must be finite"),
     "NaN in an image": (spoiled(np.nan), FINE, "image 1 holds NaN"),
     "infinite pixel": (spoiled(np.inf), FINE, "image 1 holds NaN or infinite"),
     "dark images": (data(0 * IMAGES), FINE, "every pixel is zero"),

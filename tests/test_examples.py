@@ -87,4 +87,4 @@ def test_plugin_keeps_its_contract(site, tmp_path):
     tests = EXAMPLES / "smallest_plugin" / "tests"
     alone = ("-q", "-c", os.devnull, "--rootdir", tests, "-p", "no:cacheprovider")
     printed = call(sys.executable, "-m", "pytest", *alone, tests, cwd=tmp_path, PYTHONPATH=site)
-    assert "8 passed" in printed
+    assert "9 passed" in printed

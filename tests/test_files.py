@@ -6,6 +6,7 @@ import os
 import tomllib
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,10 +227,32 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 def test_a_result_is_four_files(tmp_path: Path) -> None:
     folder = save_reconstruction(tmp_path / "new" / "out", result(), plugins=PLUGINS)
     assert names(folder) == ["history.csv", "poses.json", "recipe.toml", "volume.mrc"]
-    assert tomllib.loads((folder / "recipe.toml").read_text()) == dict(result().recipe)
+    recipe = tomllib.loads((folder / "recipe.toml").read_text())
+    assert recipe == {**result().recipe, "output": {"folder": ".", "order": "imod"}}
     table = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert table.dtype.names == ("step", "loss", "seconds")
     assert table["loss"].tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("stack", "written"),
+    [
+        ("data/s.mrc", "../../data/s.mrc"),
+        ("runs/one/s.mrc", "s.mrc"),
+        ("/nothing-in-common/s.mrc", "/nothing-in-common/s.mrc"),
+    ],
+)
+def test_paths_count_from_the_folder_they_are_saved_in(
+    tmp_path: Path, stack: str, written: str
+) -> None:
+    recipe = {"data": {"stack": str(tmp_path / stack)}}
+    made = replace(result(), recipe=recipe, notes=("made\nby hand",))
+    folder = save_reconstruction(tmp_path / "runs" / "one", made, "xyz", plugins=PLUGINS)
+    text = (folder / "recipe.toml").read_text()
+    assert text.startswith("# made by hand\n")
+    assert tomllib.loads(text) == {
+        "data": {"stack": written}, "output": {"folder": ".", "order": "xyz"}
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["volume.mrc", "poses.json", "history.csv", "recipe.toml"])

@@ -15,16 +15,16 @@ CORE = ROOT / "tomoinr"
 FLOORS = (
     "version errors geometry options",
     "angles atomic data sampling team team_mpi",
-    "interfaces state metrics pictures",
+    "interfaces state metrics fsc pictures",
     "slicewise",
     "loop",
-    "hookspecs",
+    "hookspecs faults",
     "plugins",
-    "files recipe api __init__",
+    "files recipe assemble api __init__",
     "builtin testing cli",
     "__main__",
 )
-HIGHEST = {"metrics": 1, "pictures": 1, "builtin": 5}  # the top floor that these may use
+HIGHEST = {"metrics": 1, "fsc": 1, "pictures": 1, "builtin": 5}  # the top floor that these may use
 APART = {("cli", "testing")}
 EXCEPTIONS = {  # methods that users look for on a value, though the work is done higher up
     ("data", "files", "TiltSeries.load"),
@@ -41,8 +41,9 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
     "tomopy": set(),  # pip cannot install it
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
-# Lines of code in the library's core; parts, contracts and the program stand on it.
-LARGEST, UNCOUNTED = 1550, {"builtin", "testing", "cli"}
+# Lines of code in the core; parts, contracts, the program, measures and pictures stand on it.
+LARGEST = 1600
+UNCOUNTED = {"builtin", "testing", "cli", "metrics", "fsc", "pictures"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted(ROOT.glob("plugins/*/tomoinr_*/**/*.py"))

@@ -203,7 +203,7 @@ def test_a_stack_comes_back_as_it_went(tmp_path: Path, suffix: str) -> None:
 
 
 def test_what_is_written_is_valid_and_reproducible(tmp_path: Path) -> None:
-    series = TiltSeries(torch.rand(SHAPE), torch.zeros(3), pixel_size=3.0)
+    series = TiltSeries(torch.rand(SHAPE), torch.arange(3.0), pixel_size=3.0)
     paths = [save(tmp_path / name, series, plugins=PLUGINS) for name in ("a.mrc", "b.mrc")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     save(tmp_path / "volume.mrc", reconstruction(images()), plugins=PLUGINS)

@@ -35,6 +35,9 @@ class Fine(Prior):
 
     name = "fine"
 
+    def __init__(self, options):
+        self.options = options
+
     def penalty(self, voxels):
         return voxels.sum() * 0
 
@@ -74,12 +77,29 @@ class Melted:
     size: int = 1
 
 
+@dataclass(frozen=True)
+class Unknown:
+    size: "NoSuchType" = 1  # noqa: F821
+
+
 BROKEN = {
     "misspelt": (misspelt, "no hook 'tomoinr_volume'. Did you mean 'tomoinr_volumes'?"),
     "unmarked": (unmarked, "'tomoinr_volumes' is not marked with @tomoinr.hookimpl"),
     "wrong argument": (
         lambda: module(tomoinr_priors=lambda: [Fine], tomoinr_read=lambda file: None),
-        "'file'",
+        "tomoinr_read takes path, angles, pixel_size; 'file' is not one.",
+    ),
+    "argument misspelt": (
+        lambda: module(tomoinr_read=lambda path, angels: None),
+        "'angels' is not one. Did you mean 'angles'?",
+    ),
+    "made otherwise": (
+        calls([type("Odd", (Fine,), {"__init__": lambda self, options, more: None})]),
+        "Odd cannot be made as Odd(options)",
+    ),
+    "options unreadable": (
+        calls([type("Vague", (Fine,), {"Options": Unknown})]),
+        "Vague.Options cannot be read: NameError",
     ),
     "hook raises": (lambda: module(tomoinr_priors=fails), "RuntimeError: two lines"),
     "hook forgets": (calls(None), "not iterable"),
@@ -113,10 +133,14 @@ def test_an_unknown_name_lists_what_there_is_the_nearest_and_the_broken():
     found = host(module(tomoinr_volumes=fails))
     with pytest.raises(TomoinrError) as caught:
         found.find("volume", "voxel")
-    assert str(caught.value) == (
-        "no volume is called 'voxel'; there are voxels. Did you mean 'voxels'? "
-        "Broken: stranger: RuntimeError: two lines."
-    )
+    listed = "there are voxels."
+    assert str(caught.value) == f"no volume is called 'voxel'; {listed} Did you mean 'voxels'?"
+    strangers = [module(f"s{n}", tomoinr_volumes=fails) for n in range(3)]
+    for broken, rest in ((strangers[:2], ""), (strangers, " For the rest: tomoinr plugins.")):
+        with pytest.raises(TomoinrError) as caught:
+            host(*broken).find("volume", "sponge")
+        named = "".join(f" Broken: s{n}: RuntimeError: two lines." for n in range(2))
+        assert str(caught.value) == f"no volume is called 'sponge'; {listed}{named}{rest}"
     with pytest.raises(
         TomoinrError, match=r"no kind .* 'solvers'.*volume, .*Did you mean 'solver'"
     ):
@@ -141,7 +165,7 @@ def test_parts_are_listed_by_kind_then_name_and_a_module_twice_counts_once():
     found = host(builtin)
     kinds = [p.kind for p in found.parts()]
     assert kinds == sorted(kinds, key=["volume", "poses", "projector", "solver", "prior"].index)
-    assert [p.name for p in found.parts("solver")] == ["fbp", "joint", "sirt", "tv"]
+    assert [p.name for p in found.parts("solver")] == ["auto", "fbp", "joint", "sirt", "tv"]
     assert found.problems() == []
 
 

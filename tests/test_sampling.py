@@ -25,7 +25,7 @@ def flat(pixels, shape=SHAPE):
 @pytest.mark.parametrize("projector", [Quadrature, Slices])
 @pytest.mark.parametrize("size", [2, 3, 8])
 def test_a_team_shares_the_batch_that_one_would_draw(projector, size):
-    series = TiltSeries(torch.zeros(SHAPE), torch.zeros(5))
+    series = TiltSeries(torch.zeros(SHAPE), torch.arange(5.0))
     part = projector(projector.Options(), series.grid())
     alone = part.sample(series, 90, Draw(3, 4))
     shared = []

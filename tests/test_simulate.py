@@ -135,6 +135,20 @@ def test_what_cannot_be_taken_is_refused(wrong):
         Acquisition(**{"angles": ANGLES, **wrong})
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("name", ["shift", "rotation", "tilt_error", "background", "gain_drift"])
+def test_errors_must_be_finite_and_not_negative(name, value):
+    with pytest.raises(TomoinrError, match=f"{name} must be finite and from 0, got {value}"):
+        Acquisition(ANGLES, **{name: value})
+
+
+@pytest.mark.parametrize("wrong", [{"angles": (0.0, np.nan)}, {"axis": np.inf}])
+def test_directions_must_be_finite(wrong):
+    with pytest.raises(TomoinrError, match="finite numbers in degrees"):
+        Acquisition(**{"angles": ANGLES, **wrong})
+    assert Acquisition(ANGLES, axis=-5.0).axis == -5
+
+
 def test_an_unknown_phantom_is_named_with_the_nearest():
     with pytest.raises(TomoinrError, match=r"'dendrit'.*Did you mean 'dendrite'"):
         simulate("dendrit", SHAPE, Acquisition(ANGLES), 0)

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from tomoinr.assemble import assemble, rough_alignment
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.files import RESULTS, check_folder, load, read_poses, save_reconstruction
-from tomoinr.geometry import Grid, Poses
-from tomoinr.interfaces import (
-    Component,
-    PoseModel,
-    Prior,
-    Problem,
-    Projector,
-    Solver,
-    Volume,
-    check_fit,
-)
+from tomoinr.geometry import Poses
+from tomoinr.interfaces import Component, PoseModel, Prior, Projector, Solver, Volume
 from tomoinr.loop import Observer, run
 from tomoinr.options import parse
 from tomoinr.plugins import Plugins
-from tomoinr.recipe import DEFAULT, Choice, Quality, Recipe, Run, build
+from tomoinr.recipe import PARTS, Choice, Data, Quality, Recipe, Run
 from tomoinr.team import Solo, Team
+from tomoinr.version import __version__
 
-COPIES = 6  # of the volume that a solver holds, about: gradients, moments, what is displayed
 Named = str | Mapping[str, Any] | None
 """A part by name, or `{"name": "siren", "width": 128}`, or `None`: what suits the solver."""
 
@@ -62,8 +50,12 @@ def reconstruct(
     """
     if not isinstance(series, TiltSeries):
         raise TomoinrError("reconstruct takes a TiltSeries; read one with TiltSeries.load(path)")
+    if start is not None and not isinstance(start, Poses):
+        raise TomoinrError("start must be Poses; read them with tomoinr.files.read_poses(path)")
     plugins, team = plugins or Plugins(), team or Solo()
     priors = [priors] if isinstance(priors, (str, Mapping, Prior)) else priors
+    if not isinstance(priors, Sequence | None):
+        raise TomoinrError(f"priors must be a list of names, tables or priors, got {priors!r}")
     parts = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}
     made = {kind: part for kind, part in parts.items() if isinstance(part, Component)}
     named: dict[str, Any] = {
@@ -77,9 +69,16 @@ def reconstruct(
     given = parse(Run, {"quality": quality, "depth": depth, "seed": seed}, "reconstruct")
     full = Recipe(run=given, priors=chosen, **named).resolve(plugins, made, steps)
     made_priors = tuple(p for p in priors or () if isinstance(p, Prior))
-    problem, solver = _put_together(series, full, plugins, start, made, made_priors)
+    rough = rough_alignment(series, full, plugins, made) if start is None else None
+    begin = rough.poses if rough else start
+    problem, solver = assemble(series, full, plugins, begin, made, made_priors)
     result = run(problem.to(team.device), solver, team, [*observers, plugins.stepped])
-    return replace(result, series=series, recipe=full.table())
+    data = _origin(series)
+    lost = {"tilt series": not data.stack, "start": start, "prior": made_priors, **made}
+    unsaid = ", ".join(name for name, there in lost.items() if there)
+    notes = [f"Not to be run as it is: objects of Python were {unsaid}."] if unsaid else []
+    found = rough.notes if rough else ()
+    return _documented(result, series, full, data, [*notes, *found, _made_by(full, plugins)])
 
 
 def execute(
@@ -100,21 +99,49 @@ def execute(
     if not data.stack:
         raise TomoinrError('[data]: the recipe names no tilt series; add stack = "…"')
     series = load(data.stack, data.angles, plugins, data.pixel_size)
+    angles, pixel_size = tuple(series.angles.tolist()), series.pixel_size
     for name in data.prepare:
         series = plugins.prepare(name, series)
     start = read_poses(data.poses) if data.poses else None
-    problem, solver = _put_together(series, full, plugins, start)
-    for line in assumptions(series, full):
+    rough = rough_alignment(series, full, plugins) if start is None else None
+    found = rough.notes if rough else ()
+    problem, solver = assemble(series, full, plugins, rough.poses if rough else start)
+    for line in (*assumptions(series, full), *(f"rough alignment: {note}" for note in found)):
         tell(line)
     known = len(plugins.broken)
     result = run(problem.to(team.device), solver, team, [*observers, plugins.stepped])
     for broken in plugins.broken[known:]:
         tell(f"{broken.plugin}: {broken.reason}")
-    # Whole paths, so that the recipe written serves from any folder.
-    result = replace(result, series=series, recipe=full.beside(Path.cwd()).table())
+    # Whole paths, so that it does not matter from where the result is saved.
+    data = replace(full.beside(Path.cwd()).data, angles=angles, pixel_size=pixel_size)
+    result = _documented(result, series, full, data, [*found, _made_by(full, plugins)])
     if team.rank == 0:
         save_reconstruction(folder, result, full.output.order, force, plugins)
     return result
+
+
+def _origin(series: TiltSeries) -> Data:
+    """The file that holds all these images, if there is one, and what was taken for true of it."""
+    file, whole = Path(series.source), tuple(range(len(series.angles)))
+    stack = str(file.absolute()) if file.is_file() and series.sections == whole else None
+    return Data(stack, tuple(series.angles.tolist()), series.pixel_size)
+
+
+def _documented(
+    result: Reconstruction, series: TiltSeries, recipe: Recipe, data: Data, notes: list[str]
+) -> Reconstruction:
+    """The result with its data, and the recipe with what was chosen for the user."""
+    run = replace(recipe.run, depth=result.grid.shape[1])
+    table = replace(recipe, run=run, data=data).table()
+    return replace(result, series=series, recipe=table, notes=(*result.notes, *notes))
+
+
+def _made_by(recipe: Recipe, plugins: Plugins) -> str:
+    """The distribution and version of every part."""
+    named = [(kind, choice.name) for kind in PARTS if (choice := getattr(recipe, kind))]
+    named += [("prior", prior.name) for prior in recipe.priors or ()]
+    parts = (f"{kind} {name} ({plugins.find(kind, name).provider})" for kind, name in named)
+    return f"Made by tomoinr {__version__}: " + ", ".join(parts)
 
 
 def assumptions(series: TiltSeries, recipe: Recipe) -> list[str]:
@@ -134,81 +161,3 @@ def assumptions(series: TiltSeries, recipe: Recipe) -> list[str]:
             if (c := getattr(recipe, k))
         ),
     ]
-
-
-def _put_together(
-    series: TiltSeries,
-    recipe: Recipe,
-    plugins: Plugins,
-    start: Poses | None = None,
-    made: Mapping[str, Any] | None = None,
-    priors: tuple[Prior, ...] = (),
-) -> tuple[Problem, Solver]:
-    """Problem and solver of a resolved recipe; parts that do not fit are refused."""
-    torch.manual_seed(recipe.run.seed)
-    problem = assemble(series, recipe, plugins, start, made, priors)
-    solver = (made or {}).get("solver") or build("solver", recipe.solver or DEFAULT, plugins)
-    check_fit(problem, solver)
-    return problem, solver
-
-
-def check_memory(grid: Grid, channels: int) -> None:
-    """Refuse a volume that this machine cannot hold, instead of being killed for it."""
-    needed = 4 * channels * math.prod(grid.shape) * COPIES
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise TomoinrError(
-            f"a volume of {' × '.join(map(str, grid.shape))} voxels needs about "
-            f"{needed / 2**30:.0f} GiB of memory, this machine has {there / 2**30:.0f}; "
-            "bin the images or give a smaller depth"
-        )
-
-
-def assemble(
-    series: TiltSeries,
-    recipe: Recipe,
-    plugins: Plugins,
-    start: Poses | None = None,
-    made: Mapping[str, Any] | None = None,
-    priors: tuple[Prior, ...] = (),
-) -> Problem:
-    """The problem of a resolved recipe; `made` parts are taken as they are."""
-    made = made or {}
-    grid = made["volume"].grid if "volume" in made else series.grid(recipe.run.depth)
-    check_memory(grid, len(series.channels))
-    if start is not None and len(start.shift) != len(series.angles):
-        raise TomoinrError(
-            f"{len(start.shift)} poses to start from, but {len(series.angles)} images"
-        )
-    nominal = start or Poses.of(series.angles)
-    nominal = Poses(nominal.rotation.float(), nominal.shift.float())
-    channels = len(series.channels)
-    scale = typical_density(series, grid.spacing * min(grid.shape[2] / 3, grid.shape[1]))
-
-    def part(kind: str, *arguments: Any) -> Any:
-        return made.get(kind) or build(kind, getattr(recipe, kind), plugins, *arguments)
-
-    return Problem(
-        series=series.scaled(1 / scale),
-        grid=grid,
-        volume=part("volume", grid, channels),
-        poses=part("poses", nominal, grid),
-        projector=part("projector", grid),
-        priors=(*priors, *(build("prior", p, plugins) for p in recipe.priors or ())),
-        seed=recipe.run.seed,
-        scale=scale,
-    )
-
-
-def typical_density(series: TiltSeries, thickness: float) -> float:
-    """The brightest pixels' density, were the specimen so thick (Å): a third of the box's width.
-
-    Inside, data are divided by it, so that no option depends on the units of the file.
-    """
-    values = series.images.reshape(-1)
-    values = values[:: max(1, len(values) // 1_000_000)].abs().double()
-    # A lone particle may fill less than a thousandth.
-    bright = float(torch.quantile(values, 0.999)) or float(series.images.abs().max())
-    if bright == 0:
-        raise TomoinrError(f"{series.source}: every pixel is zero; there is nothing to see")
-    return bright / thickness

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -98,6 +98,13 @@ class TiltSeries:
         return save(path, self, force)
 
 
+class Alignment(NamedTuple):
+    """Poses to start from, and in plain words what was done and found."""
+
+    poses: Poses
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Record:
     """One line of a run's history."""
@@ -109,7 +116,10 @@ class Record:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reconstruction:
-    """The result: `voxels` is a numpy array [y, z, x] ([channel, y, z, x] for several)."""
+    """The result: `voxels` is a numpy array [y, z, x] ([channel, y, z, x] for several).
+
+    `notes` are lines of plain words, saved as comments on the recipe.
+    """
 
     voxels: np.ndarray
     grid: Grid
@@ -137,6 +147,8 @@ def _tensor(values: Any, dtype: torch.dtype) -> Tensor:
         if not isinstance(values, Tensor):
             values = np.asarray(values)
             values = torch.from_numpy(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
+        if values.is_complex():
+            raise TypeError("these are complex; give their size, or their phase")
         return values.to(dtype)
     except (TypeError, ValueError) as error:
         raise TomoinrError(f"images and angles must be arrays of numbers: {error}") from None
@@ -176,6 +188,8 @@ def _check(series: TiltSeries) -> None:
         raise TomoinrError(f"{where}: one name for each channel and one section for each image")
     if not bool(series.angles.isfinite().all()):
         raise TomoinrError(f"{where}: an angle is not a finite number")
+    if float(series.angles.max() - series.angles.min()) <= 1e-6:
+        raise TomoinrError(f"{where}: all images have the same tilt angle; give those they have")
     for number in range(tilts):  # image by image: a mask of the whole stack would cost memory
         if not bool(series.images[:, number].isfinite().all()):
             section = series.sections[number]

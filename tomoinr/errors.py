@@ -19,6 +19,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 def reason(error: BaseException) -> str:
     """What an error says, on one line."""
     text = " ".join(str(error).split())
-    if isinstance(error, TomoinrError):
+    if isinstance(error, TomoinrError) or type(error) is ValueError:
         return text
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {text}"

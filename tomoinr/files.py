@@ -100,11 +100,27 @@ def save_reconstruction(
     texts = {
         folder / "poses.json": poses_text(result.poses, result.series),
         folder / "history.csv": _lines(("step,loss,seconds", *records)),
-        folder / "recipe.toml": tomli_w.dumps(result.recipe),
+        folder / "recipe.toml": _recipe_text(result, folder, order),
     }
     folder.mkdir(parents=True, exist_ok=True)
     _publish_all(folder / "volume.mrc", result, order, texts, force, plugins)
     return folder
+
+
+def _recipe_text(result: Reconstruction, folder: Path, order: str) -> str:
+    """The recipe, its paths counted from the folder it goes to, under what there is to note."""
+    table = dict(result.recipe) | {"output": {"folder": ".", "order": order}}
+    data = dict(table.get("data", {}))
+    data |= {name: _from(folder, data[name]) for name in ("stack", "poses") if data.get(name)}
+    table |= {"data": data} if data else {}
+    return _lines(f"# {' '.join(note.split())}" for note in result.notes) + tomli_w.dumps(table)
+
+
+def _from(folder: Path, path: str) -> str:
+    """A path counted from a folder; whole where they have nothing in common to move together."""
+    base, there = Path(os.path.realpath(folder)), Path(os.path.realpath(Path(path).parent))
+    together = base.parts[:2] == there.parts[:2]  # drive or root, and the first folder
+    return os.path.relpath(there / Path(path).name, base) if together else path
 
 
 def check_folder(folder: Path, names: Iterable[str], force: bool) -> None:
@@ -163,7 +179,9 @@ def read_poses(path: str | Path) -> Poses:
         tilt, rotation, out_of_plane = table[:, :3].T
         shift = table[:, 3:] * float(content["pixel_size"])
         return Poses.of(tilt, rotation, out_of_plane, shift)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise TomoinrError(f"{path}: no poses can be read from it: it holds no {error}") from None
+    except (OSError, ValueError, TypeError) as error:
         raise TomoinrError(f"{path}: no poses can be read from it: {reason(error)}") from error
 
 

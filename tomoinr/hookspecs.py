@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pluggy
 
-from tomoinr.data import Reconstruction, TiltSeries
+from tomoinr.data import Alignment, Reconstruction, TiltSeries
 from tomoinr.interfaces import PoseModel, Prior, Problem, Projector, Solver, Volume
 
 PROJECT = "tomoinr"
@@ -61,6 +61,14 @@ def tomoinr_write(path: Path, value: TiltSeries | Reconstruction, order: str) ->
 @spec(firstresult=True)
 def tomoinr_prepare(name: str, series: TiltSeries) -> TiltSeries | None:
     """Apply the preprocessing step called `name`; `None`: not a step of mine."""
+
+
+@spec(firstresult=True)
+def tomoinr_align(series: TiltSeries) -> Alignment | None:
+    """Poses to start from, before anything is reconstructed; `None`: leave it to another.
+
+    Asked where poses are to be learned and none are given.
+    """
 
 
 @spec

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class Ability(Enum):
     POSES = "carry gradients to the poses"
     LINEAR = "be linear in its voxels"  # a LINEAR volume has exactly one parameter
     TILTED_AXIS = "follow a tilt axis that leaves the detector plane"
+    PRIORS = "weigh priors"
 
 
 class Component:
@@ -176,29 +177,39 @@ class Solver(Component, ABC):
         """Whether to stop."""
 
 
+ADVICE = {
+    Ability.PIXELS: "the projector 'quadrature'",
+    Ability.BLOCKS: "the projector 'slices'",
+    Ability.POSES: "the projector 'slices' or 'quadrature'",
+    Ability.TILTED_AXIS: "the projector 'quadrature'",
+}
+
+
 def check_fit(problem: Problem, solver: Solver) -> None:
     """Refuse parts that cannot work together, before anything costs time."""
     volume, poses, projector = problem.volume, problem.poses, problem.projector
     needed = {need: solver.name for need in solver.needs}
     needed |= {need: part.name for part in (volume, poses) for need in part.needs}
+    if problem.priors and Ability.PRIORS not in solver.abilities:
+        names = ", ".join(prior.name for prior in problem.priors)
+        _refuse(f"{solver.name} uses no priors, but {names} was asked for", "the solver 'joint'")
     if any(p.requires_grad for p in poses.parameters()):
         needed |= {Ability.POSES: poses.name}
         if Ability.POSES not in solver.abilities:
-            raise TomoinrError(
-                f"{solver.name} keeps poses as they are, but {poses.name} learns them; "
-                "use poses 'fixed', or the solver 'joint'"
-            )
+            what = f"{solver.name} keeps poses as they are, but {poses.name} learns them"
+            _refuse(what, "poses 'fixed', or the solver 'joint'")
     if bool((problem.views().ray[:, 1].abs() > 1e-6).any()):
         needed |= {Ability.TILTED_AXIS: poses.name}
-    if Ability.LINEAR in needed and Ability.LINEAR not in volume.abilities & projector.abilities:
-        raise TomoinrError(
-            f"{solver.name} needs parts that can {Ability.LINEAR.value}, "
-            f"but {projector.name} with {volume.name} cannot"
-        )
+    if Ability.LINEAR in needed:
+        for part, plain in ((volume, "the volume 'voxels'"), (projector, "the projector 'slices'")):
+            if Ability.LINEAR not in part.abilities:
+                what = f"{needed[Ability.LINEAR]} needs parts that can {Ability.LINEAR.value}"
+                _refuse(f"{what}, but {part.name} cannot", f"{plain}, or the solver 'joint'")
     for ability, who in needed.items():
         if ability not in projector.abilities:
-            advice = "; use the projector 'quadrature'" if ability is Ability.TILTED_AXIS else ""
-            raise TomoinrError(
-                f"{who} needs a projector that can {ability.value}, "
-                f"but {projector.name} cannot{advice}"
-            )
+            what = f"{who} needs a projector that can {ability.value}, but {projector.name} cannot"
+            _refuse(what, ADVICE[ability])
+
+
+def _refuse(what: str, instead: str) -> NoReturn:
+    raise TomoinrError(f"{what}; use {instead}")

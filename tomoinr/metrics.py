@@ -47,18 +47,23 @@ def pose_errors(
     true: tuple[np.ndarray, np.ndarray, np.ndarray],
     tilts: np.ndarray,
 ) -> PoseErrors:
-    """Errors of (dx, dy in pixels, rotation in degrees), less what moving the volume explains.
+    """Errors of (dx, dy in pixels, rotation in degrees), less what moving the volume explains."""
+    dx, dy, rotation = (np.asarray(a) - np.asarray(b) for a, b in zip(found, true, strict=True))
+    errors = (*unseen_removed(dx, dy, tilts), rotation)
+    return PoseErrors(*(float(np.sqrt(np.square(e).mean())) for e in errors))
+
+
+def unseen_removed(
+    dx: np.ndarray, dy: np.ndarray, tilts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shifts (T,) less what moving the volume explains; tilts in degrees.
 
     A volume moved by (x, y, z) shifts image t by (x cos θ - z sin θ, y): no data tell that from
     shifts of the images.
     """
     angle = np.deg2rad(tilts)
     move = np.stack((np.cos(angle), np.sin(angle)), axis=1)
-    dx, dy, rotation = (np.asarray(a) - np.asarray(b) for a, b in zip(found, true, strict=True))
-    dx = dx - move @ np.linalg.lstsq(move, dx, rcond=None)[0]
-    return PoseErrors(
-        *(float(np.sqrt(np.square(e).mean())) for e in (dx, dy - dy.mean(), rotation))
-    )
+    return dx - move @ np.linalg.lstsq(move, dx, rcond=None)[0], dy - dy.mean()
 
 
 def _fitted(voxels: np.ndarray, truth: np.ndarray) -> np.ndarray:

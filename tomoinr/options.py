@@ -78,8 +78,8 @@ def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], where: str) -
     low, high = field.metadata.get("low"), field.metadata.get("high")
     numbers = value if isinstance(value, tuple) else (value,)
     for number in numbers:
-        if isinstance(number, float) and math.isnan(number):
-            raise TomoinrError(f"{where}: option '{field.name}' must be a number, got nan")
+        if isinstance(number, float) and not math.isfinite(number):
+            raise TomoinrError(f"{where}: option '{field.name}' must be finite, got {number}")
         if low is not None and number is not None and number < low:
             raise TomoinrError(
                 f"{where}: option '{field.name}' must be at least {low}, got {value}"

@@ -11,20 +11,24 @@ matplotlib.use("Agg", force=False)
 import matplotlib.pyplot as plt
 import numpy as np
 
-PLANES = (("from above: x–y", 1), ("along the tilt axis: x–z", 0), ("from the side: y–z", 2))
+PLANES = (("from above: x–y", 1), ("along the tilt axis: x–z", 0), ("from the side: z–y", 2))
 
 
 def compare(volumes: Mapping[str, np.ndarray], path: Path, captions: Mapping[str, str]) -> None:
-    """Central slices of [y, z, x] volumes, a column each, at the first one's grey levels."""
+    """Slices of [y, z, x] volumes, a column each, at the first one's grey levels.
+
+    Of each plane the slice in which the first volume varies most: the same one of all.
+    """
     first = next(iter(volumes.values()))
     low, high = np.percentile(first, (0.5, 99.8))
+    index = [richest(first, axis) for _, axis in PLANES]
     size = (3.0 * len(volumes) + 0.4, 3.1 * len(PLANES))
     figure, axes = plt.subplots(len(PLANES), len(volumes), figsize=size, squeeze=False)
     for column, (name, volume) in enumerate(volumes.items()):
         for row, (plane, axis) in enumerate(PLANES):
             ax = axes[row][column]
             ax.imshow(
-                np.take(volume, volume.shape[axis] // 2, axis),
+                np.take(volume, index[row], axis),
                 cmap="gray",
                 vmin=low,
                 vmax=high,
@@ -38,3 +42,9 @@ def compare(volumes: Mapping[str, np.ndarray], path: Path, captions: Mapping[str
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+def richest(volume: np.ndarray, axis: int) -> int:
+    """The slice across an axis that varies most."""
+    others = tuple(a for a in range(3) if a != axis)
+    return int(volume.var(axis=others).argmax())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +12,10 @@ from typing import Any
 import pluggy
 
 from tomoinr import hookspecs
-from tomoinr.data import Reconstruction, TiltSeries
+from tomoinr.data import Alignment, Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError, did_you_mean, reason
-from tomoinr.interfaces import Component, PoseModel, Prior, Problem, Projector, Solver, Volume
+from tomoinr.faults import misspelt_hooks, part_fault, strange_arguments
+from tomoinr.interfaces import PoseModel, Prior, Problem, Projector, Solver, Volume
 
 GROUP = "tomoinr"
 KINDS: dict[str, tuple[str, type]] = {
@@ -117,6 +117,11 @@ class Plugins:
             raise TomoinrError(f"no preprocessing step is called '{name}'")
         return prepared
 
+    def align(self, series: TiltSeries) -> Alignment | None:
+        """The first answer to where the images stand."""
+        alignment: Alignment | None = self._manager.hook.tomoinr_align(series=series)
+        return alignment
+
     def stepped(self, step: int, loss: float, problem: Problem) -> None:
         """Tell every observer; one that fails stops nothing, and is listed as broken."""
         told = {"step": step, "loss": loss, "problem": problem}
@@ -143,21 +148,14 @@ class Plugins:
         except pluggy.PluginValidationError as error:
             if self._manager.is_registered(plugin):  # by older versions, in part
                 self._manager.unregister(plugin)
-            self.broken.append(Broken(provider, reason(error)))
+            why = "; ".join(strange_arguments(plugin)) or reason(error)
+            self.broken.append(Broken(provider, why))
             return
-        misspelt = list(self._misspelt(plugin))
+        marked = {h.name for h in self._manager.get_hookcallers(plugin) or ()}
+        misspelt = list(misspelt_hooks(plugin, marked))
         if misspelt:
             self._manager.unregister(plugin)
             self.broken.append(Broken(provider, "; ".join(misspelt)))
-
-    def _misspelt(self, plugin: Any) -> Iterator[str]:
-        known = [n for n in vars(hookspecs) if n.startswith("tomoinr_")]
-        marked = {h.name for h in self._manager.get_hookcallers(plugin) or ()}
-        for name in sorted(marked - set(known)):
-            yield f"there is no hook '{name}'.{did_you_mean(name, known)}"
-        for name, value in getattr(plugin, "__dict__", {}).items():
-            if name in known and inspect.isfunction(value) and name not in marked:
-                yield f"'{name}' is not marked with @tomoinr.hookimpl"
 
     def _collect(self) -> Iterator[Part]:
         for kind, (hook, base) in KINDS.items():
@@ -169,34 +167,21 @@ class Plugins:
                     self.broken.append(Broken(provider, reason(error)))
                     continue
                 for cls in classes:
-                    if fault := _fault(cls, base):
+                    if fault := part_fault(cls, base):
                         self.broken.append(Broken(provider, fault))
                     else:
                         yield Part(kind, cls, provider)
 
     def _unknown(self, kind: str, name: str) -> str:
         names = [p.name for p in self.parts(kind)]
-        broken = "".join(f" Broken: {b.plugin}: {b.reason}." for b in self.broken)
         listed = ", ".join(dict.fromkeys(names)) or "none"
-        return (
-            f"no {kind} is called '{name}'; there are {listed}.{did_you_mean(name, names)}{broken}"
+        more = did_you_mean(name, names) or "".join(
+            f" Broken: {b.plugin}: {b.reason}." for b in self.broken[:2]
         )
+        if more.startswith(" Broken") and len(self.broken) > 2:
+            more += " For the rest: tomoinr plugins."
+        return f"no {kind} is called '{name}'; there are {listed}.{more}"
 
 
 def _label(name: str, dist: Distribution | None) -> str:
     return f"{dist.name} {dist.version}" if dist else name
-
-
-def _fault(cls: Any, base: type) -> str | None:
-    """Why a class cannot serve as a part, or nothing."""
-    label = getattr(cls, "__name__", repr(cls))
-    if not (inspect.isclass(cls) and issubclass(cls, base) and issubclass(cls, Component)):
-        return f"{label} is not a {base.__name__}"
-    if inspect.isabstract(cls):
-        missing = sorted(getattr(cls, "__abstractmethods__", ()))
-        return f"{label} does not define {', '.join(missing)}"
-    if not (isinstance(getattr(cls, "name", None), str) and cls.name):
-        return f"{label} has no name"
-    if not (is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen):  # type: ignore[attr-defined]
-        return f"{label}.Options is not a frozen dataclass"
-    return None

@@ -40,14 +40,14 @@ class Choice:
         return {"name": self.name, **self.options}
 
 
-DEFAULT = Choice("joint")
+AUTOMATIC, GENERAL = "auto", "joint"  # the usual solver, and the one for any parts
 
 
 @dataclass(frozen=True)
 class Data:
     """The section [data]."""
 
-    stack: str = option("", "the tilt series: a file that some reader knows")
+    stack: str | None = option(None, "the tilt series: a file that some reader knows")
     angles: str | tuple[float, ...] | None = option(
         None, "a file of angles, 'start:stop:step', or a list in degrees; none: beside the stack"
     )
@@ -61,6 +61,7 @@ class Run:
     """The section [run]."""
 
     quality: Quality = option("default", "time against quality: the parts' presets")
+    align: bool = option(True, "find rough poses first, where poses are learned and none are given")
     depth: int | None = option(None, "voxels along the beam; none: as many as columns", low=1)
     seed: int = option(0, "of every random number", low=0, high=2**63 - 1)
 
@@ -112,6 +113,9 @@ class Recipe:
     def load(cls, path: str | Path, folder: Path | None = None) -> Recipe:
         """Read TOML; paths in it count from the recipe's own folder, unless `folder` is given."""
         path = Path(path)
+        if not path.is_file():
+            why = "this is a folder" if path.is_dir() else "there is no such file"
+            raise TomoinrError(f"{path}: not a recipe: {why}")
         try:
             table = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
@@ -125,7 +129,7 @@ class Recipe:
         if isinstance(angles, str) and (":" not in angles or (folder / angles).exists()):
             angles = str(folder / angles)
         stack, poses = (path and str(folder / path) for path in (data.stack, data.poses))
-        data = replace(data, stack=stack or "", angles=angles, poses=poses)
+        data = replace(data, stack=stack, angles=angles, poses=poses)
         return replace(self, data=data).into(folder / self.output.folder)
 
     def into(self, folder: Path) -> Recipe:
@@ -150,12 +154,14 @@ class Recipe:
     ) -> Recipe:
         """Every part named, every option written out; those already `made` are left out."""
         made = made or {}
-        solver = made.get("solver") or plugins.find("solver", (self.solver or DEFAULT).name).cls
+        named = self.solver or Choice(self._usual_solver(plugins, made))
+        solver = made.get("solver") or plugins.find("solver", named.name).cls
         full: dict[str, Any] = {}
         for kind in PARTS:
             if kind not in made:
-                names = (DEFAULT.name,) if kind == "solver" else solver.partners.get(kind, ())
-                choice = getattr(self, kind) or Choice(_first(kind, names, plugins))
+                names = solver.partners.get(kind, ())
+                given = named if kind == "solver" else getattr(self, kind)
+                choice = given or Choice(_first(kind, names, plugins))
                 full[kind] = self._full(kind, choice, plugins)
         if steps is not None:
             full["solver"] = _with_steps(full.get("solver"), steps, solver)
@@ -163,6 +169,17 @@ class Recipe:
         priors = usual if self.priors is None else self.priors
         full["priors"] = tuple(self._full("prior", prior, plugins) for prior in priors)
         return replace(self, **full)
+
+    def _usual_solver(self, plugins: Plugins, made: Mapping[str, Any]) -> str:
+        """The automatic solver; the general one where a part is named that it would not take."""
+        if self.priors is not None or not plugins.has("solver", AUTOMATIC):
+            return GENERAL
+        partners = plugins.find("solver", AUTOMATIC).cls.partners
+        for kind in ("volume", "projector"):
+            part = made.get(kind) or getattr(self, kind)
+            if part is not None and part.name not in partners[kind]:
+                return GENERAL
+        return AUTOMATIC
 
     def _full(self, kind: str, choice: Choice, plugins: Plugins) -> Choice:
         """A choice with every option: as given, else of the quality's preset, else the default."""
@@ -173,8 +190,9 @@ class Recipe:
         return Choice(choice.name, opt.table(checked))
 
 
-def build(kind: str, choice: Choice, plugins: Plugins, *arguments: Any) -> Any:
+def build(kind: str, choice: Choice | None, plugins: Plugins, *arguments: Any) -> Any:
     """Make a part: its class called with its options and what its kind takes besides."""
+    assert choice is not None, f"a resolved recipe names the {kind}"
     cls = plugins.find(kind, choice.name).cls
     return cls(opt.parse(cls.Options, choice.options, f"{kind} '{choice.name}'"), *arguments)
 

@@ -13,7 +13,7 @@ from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.geometry import Pixels, Poses
-from tomoinr.interfaces import PoseModel, Prior, Solver
+from tomoinr.interfaces import Ability, PoseModel, Prior, Solver
 from tomoinr.options import NoOptions
 from tomoinr.plugins import Plugins
 from tomoinr.sampling import Draw
@@ -151,7 +151,7 @@ def test_a_volume_whose_voxels_disagree_with_its_density(wrong):
 
 
 def test_a_volume_that_is_not_restored():
-    with caught():
+    with caught(match="register_buffer"):
         build = partial(Forgetful, Voxels.Options())
         VolumeContract().test_state_round_trip(stirred(Forgetful), build)
 
@@ -219,6 +219,17 @@ def test_a_lopsided_prior():
         laws.test_mirror_images_cost_the_same(prior, voxels, 3)
 
 
+def test_a_prior_that_is_not_in_proportion_is_told_what_to_say():
+    class Squared(Lopsided):
+        def penalty(self, voxels):
+            return voxels.square().mean()
+
+    with caught(match="set homogeneous = False"):
+        PriorContract().test_grows_with_the_density(
+            Squared(), blobs(volumes.GRID).voxels(volumes.GRID)
+        )
+
+
 class Descent(Solver):
     """Gradient descent on random rows: without a fault, it keeps the contract."""
 
@@ -277,6 +288,15 @@ def test_a_solver_without_a_fault_passes():
 def test_a_solver_that_forgets_to_divide_by_the_global_batch():
     with caught():
         laws_of_solvers().test_many_ranks_equal_one(LocalMean(), small_problem(), 2)
+
+
+def test_a_solver_that_says_it_weighs_priors_and_does_not():
+    class Deaf(Descent):
+        abilities = frozenset({Ability.PRIORS})
+
+    laws_of_solvers().test_priors_count_or_are_refused(Descent())
+    with caught(match="priors change nothing"):
+        laws_of_solvers().test_priors_count_or_are_refused(Deaf())
 
 
 def test_a_solver_that_forgets_its_step():

@@ -1,5 +1,7 @@
 """The plainest part of each kind, registered through the same hooks as anyone's."""
 
+from tomoinr.builtin.auto import Auto
+from tomoinr.builtin.coarse import coarse_alignment
 from tomoinr.builtin.fbp import Fbp
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.joint import Joint
@@ -11,6 +13,7 @@ from tomoinr.builtin.sirt import Sirt
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.voxels import Voxels
+from tomoinr.data import Alignment, TiltSeries
 from tomoinr.hookspecs import hookimpl
 from tomoinr.interfaces import PoseModel, Prior, Projector, Solver, Volume
 
@@ -42,4 +45,10 @@ def tomoinr_priors() -> list[type[Prior]]:
 @hookimpl
 def tomoinr_solvers() -> list[type[Solver]]:
     """Iterative and direct solvers."""
-    return [Fbp, Joint, Sirt, Tv]
+    return [Auto, Fbp, Joint, Sirt, Tv]
+
+
+@hookimpl(trylast=True)
+def tomoinr_align(series: TiltSeries) -> Alignment:
+    """Centre of mass, or correlation; turns from what the rows have in common."""
+    return coarse_alignment(series)

@@ -23,7 +23,7 @@ class Joint(Solver):
     """Adam (and Muon for weight matrices) on volume and poses, one random batch a step."""
 
     name = "joint"
-    abilities = frozenset({Ability.POSES})
+    abilities = frozenset({Ability.POSES, Ability.PRIORS})
     partners = {
         "volume": ("voxels",),
         "poses": ("rigid", "fixed"),

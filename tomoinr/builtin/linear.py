@@ -13,19 +13,15 @@ from tomoinr.team import Team
 class LinearMap:
     """A and Aᵀ of any LINEAR pair, by autograd alone; each rank holds its share of the rows.
 
-    `factor` multiplies data and predictions alike: a change of units, or the weights of pixels
-    (channels, views, rows, columns).
+    Data and predictions are divided by `unit`, a change of the unit of length.
     """
 
-    def __init__(self, problem: Problem, team: Team, factor: Tensor | float = 1.0) -> None:
+    def __init__(self, problem: Problem, team: Team, unit: float = 1.0) -> None:
         (self.parameter,) = problem.volume.parameters()
         everything = Pixels.rows(problem.series.shape)
         self.pixels = everything.part(team.share(len(everything))).to(team.device)
-        if isinstance(factor, Tensor):
-            p = self.pixels
-            factor = factor[:, p.view, p.row, p.column]
-        self.data = factor * problem.series.at(self.pixels)
-        self._problem, self._team, self._factor = problem, team, factor
+        self.data = problem.series.at(self.pixels) / unit
+        self._problem, self._team, self._unit = problem, team, unit
         # The gradient of a linear map does not depend on where it is taken: one graph serves all.
         self._graph = problem.predict(self.pixels)
 
@@ -33,12 +29,12 @@ class LinearMap:
         """A x at this rank's pixels; `voxels` becomes the volume's parameter."""
         self.parameter.data = voxels
         with torch.no_grad():
-            return self._factor * self._problem.predict(self.pixels)
+            return self._problem.predict(self.pixels) / self._unit
 
     def adjoint(self, images: Tensor) -> Tensor:
         """Aᵀ y, summed over the team."""
-        weighed = self._factor * images
-        (back,) = torch.autograd.grad(self._graph, self.parameter, weighed, retain_graph=True)
+        images = images / self._unit
+        (back,) = torch.autograd.grad(self._graph, self.parameter, images, retain_graph=True)
         self._team.sum_([back])
         return back
 

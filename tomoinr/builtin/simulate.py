@@ -20,6 +20,7 @@ from tomoinr.builtin.phantoms import PHANTOMS
 from tomoinr.builtin.solids import Array, Shape, bin_by
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError, did_you_mean
+from tomoinr.metrics import unseen_removed
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Acquisition:
         """Refuse what cannot be taken."""
         if len(self.angles) == 0 or not self.dose > 0 or self.oversample < 1:
             raise TomoinrError("a simulation needs angles, a dose above 0 and an oversample from 1")
+        if not all(map(math.isfinite, (*self.angles, self.axis))):
+            raise TomoinrError("a simulation's angles and axis must be finite numbers in degrees")
+        for name in ("shift", "rotation", "tilt_error", "background", "gain_drift"):
+            if not 0 <= getattr(self, name) < math.inf:
+                value = getattr(self, name)
+                raise TomoinrError(f"a simulation's {name} must be finite and from 0, got {value}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +82,9 @@ def simulate(phantom: str, shape: Shape, acquisition: Acquisition, seed: int) ->
     angles = np.array(a.angles, np.float64)
     tilt = angles + a.tilt_error * _stream(seed, "tilt").normal(size=count)
     phi = a.axis + a.rotation * _stream(seed, "rotation").normal(size=count)
-    dx, dy = a.shift * _unseen_removed(_stream(seed, "shift").normal(size=(2, count)), angles)
+    # Less what moving the specimen explains, so that the truth is where it is.
+    dx, dy = _stream(seed, "shift").normal(size=(2, count))
+    dx, dy = (a.shift * shift for shift in unseen_removed(dx, dy, angles))
     gain = np.exp(a.gain_drift * _wander(_stream(seed, "gain"), count))
     ny, nz, nx = (n * a.oversample for n in shape)
     fine = PHANTOMS[phantom]((ny, nz, nx), seed)
@@ -147,14 +156,6 @@ def _count(images: Array, dose: float, rng: Generator) -> tuple[Array, float]:
     rate = float(dose / images.mean(dtype=np.float64))
     counted = images if math.isinf(dose) else rng.poisson(images * rate) / rate
     return counted.astype(np.float32), rate
-
-
-def _unseen_removed(shifts: Array, tilts: Array) -> Array:
-    """Shifts (2, T) less what moving the specimen explains, so that the truth is where it is."""
-    angle = np.deg2rad(tilts)
-    move = np.stack((np.cos(angle), np.sin(angle)), axis=1)
-    dx, dy = shifts
-    return np.stack((dx - move @ np.linalg.lstsq(move, dx, rcond=None)[0], dy - dy.mean()))
 
 
 def _stream(seed: int, name: str) -> Generator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +22,10 @@ from tomoinr.builtin.simulate import simulate as take
 from tomoinr.cli.progress import Progress
 from tomoinr.cli.simulation import NAMES, write_simulation
 from tomoinr.data import Reconstruction
+from tomoinr.errors import TomoinrError
 from tomoinr.files import check_folder, save
 from tomoinr.geometry import Poses
-from tomoinr.metrics import Score, pose_errors, score
+from tomoinr.metrics import PoseErrors, Score, pose_errors, score
 from tomoinr.plugins import Plugins
 from tomoinr.team import open_team
 
@@ -34,6 +36,7 @@ Dose = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Of specimen, poses and noise.")]
 Shift = Annotated[float, typer.Option(min=0, help="RMS shift of the images, pixels.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace earlier files.")]
+METHODS = {"sirt": "sirt", "tomoinr": "tomoinr", "sirt_aligned": "sirt, aligned"}  # as shown
 
 
 def simulate(
@@ -75,9 +78,9 @@ def demo(
     force: Force = False,
 ) -> None:
     """Simulate nanoparticles, reconstruct them with SIRT and with tomoinr, and compare."""
-    check_folder(out, (*NAMES, "sirt.mrc", "tomoinr.mrc", "comparison.png"), force)
+    check_folder(out, (*NAMES, *(f"{name}.mrc" for name in METHODS), "comparison.png"), force)
     if json_:
-        check_folder(json_.parent, (), force)
+        _check_scores(json_, force)
     console = Console(soft_wrap=True)
     acquisition = Acquisition(read_angles("-60:60:3"), dose=dose, shift=shift)
     console.print(
@@ -86,22 +89,45 @@ def demo(
     )
     taken = take("nanoparticles", (size, size, size), acquisition, seed)
     write_simulation(taken, out, force)
-    results = {"sirt": _timed(taken, solver="sirt", seed=seed), "tomoinr": _timed(taken, seed=seed)}
+    results = _compared(taken, seed)
     scores = {name: score(result.voxels, taken.truth) for name, (result, _) in results.items()}
     for name, (result, _) in results.items():
         save(out / f"{name}.mrc", result, force)
     _picture(out / "comparison.png", taken, results, scores, force)
     console.print(_table(results, scores))
-    found = results["tomoinr"][0].poses
-    if shift:
-        errors = _pose_errors(taken, found)
-        console.print(
-            f"Shifts of {shift:g} px rms were found to within {errors[0]:.2f} px in x, "
-            f"{errors[1]:.2f} px in y."
-        )
+    for line in _explained(taken, results["tomoinr"][0].poses):
+        console.print(line)
     console.print(f"Volumes and comparison.png are in {out}.", highlight=False)
     if json_:
         _write_json(json_, results, scores)
+
+
+def _check_scores(path: Path, force: bool) -> None:
+    """Refuse a name for the scores that cannot be written, before anything costs time."""
+    check_folder(path.parent, (), force)
+    if path.is_dir():
+        raise TomoinrError(f"{path}: this is a folder; name a file for the scores")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _compared(taken: Simulated, seed: int) -> dict[str, tuple[Reconstruction, float]]:
+    """SIRT on the images as they are; tomoinr; and SIRT with the poses that tomoinr found."""
+    ours = _timed(taken, seed=seed)
+    aligned = _timed(taken, solver="sirt", seed=seed, start=ours[0].poses)
+    results = _timed(taken, solver="sirt", seed=seed), ours, aligned
+    return dict(zip(METHODS, results, strict=True))
+
+
+def _explained(taken: Simulated, found: Poses) -> Iterator[str]:
+    """What to make of the table and the picture."""
+    yield "SIRT takes the images as they are; tomoinr also aligns them, and so helps SIRT, aligned."
+    if shift := taken.acquisition.shift:
+        errors = _pose_errors(taken, found)
+        yield (
+            f"Shifts of {shift:g} px rms were found to within {errors.dx:.2f} px in x, "
+            f"{errors.dy:.2f} px in y."
+        )
+    yield "Beyond ±60° nothing was seen: flat films across the beam vanish in that missing wedge."
 
 
 def _timed(taken: Simulated, **options: Any) -> tuple[Reconstruction, float]:
@@ -121,7 +147,7 @@ def _table(results: dict[str, tuple[Reconstruction, float]], scores: dict[str, S
     table = Table("method", "SSIM", "PSNR (dB)", "seconds", box=None, pad_edge=False)
     for name, (_, seconds) in results.items():
         ssim, psnr = scores[name]
-        table.add_row(name, f"{ssim:.3f}", f"{psnr:.1f}", f"{seconds:.1f}")
+        table.add_row(METHODS[name], f"{ssim:.3f}", f"{psnr:.1f}", f"{seconds:.1f}")
     return table
 
 
@@ -134,13 +160,13 @@ def _picture(
 ) -> None:
     from tomoinr.pictures import compare  # matplotlib takes a second to import: only when drawn
 
-    volumes = {"truth": taken.truth, **{name: r.voxels for name, (r, _) in results.items()}}
-    captions = {n: f"SSIM {s.ssim:.3f}, {s.psnr:.1f} dB" for n, s in scores.items()}
+    volumes = {"truth": taken.truth} | {METHODS[n]: r.voxels for n, (r, _) in results.items()}
+    captions = {METHODS[n]: f"SSIM {s.ssim:.3f}, {s.psnr:.1f} dB" for n, s in scores.items()}
     with atomic(path, force) as temporary:
         compare(volumes, temporary, captions)
 
 
-def _pose_errors(taken: Simulated, found: Poses) -> tuple[float, ...]:
+def _pose_errors(taken: Simulated, found: Poses) -> PoseErrors:
     angles = found.angles()
     columns = (np.asarray(angles.dx), np.asarray(angles.dy), np.asarray(angles.rotation))
     return pose_errors(columns, (taken.dx, taken.dy, taken.phi), taken.tilt)
@@ -153,6 +179,5 @@ def _write_json(
         name: {"ssim": scores[name].ssim, "psnr": scores[name].psnr, "seconds": seconds}
         for name, (_, seconds) in results.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path, force=True) as temporary:
         temporary.write_text(json.dumps({"methods": methods}, indent=1) + "\n", "utf-8")

@@ -50,6 +50,7 @@ def reconstruct(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Thickness in voxels.")] = None,
     start: Annotated[Path | None, typer.Option(help="poses.json to start from.")] = None,
+    align: Annotated[bool, typer.Option(help="Find rough poses before learning them.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
     order: Annotated[Order, typer.Option(help="Axes of volume.mrc.")] = Order.imod,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
@@ -63,7 +64,8 @@ def reconstruct(
     data["poses"] = str(start) if start else None
     table: dict[str, Any] = {
         "data": {name: value for name, value in data.items() if value is not None},
-        "run": {"quality": quality.value, "seed": seed} | ({"depth": depth} if depth else {}),
+        "run": {"quality": quality.value, "seed": seed, "align": align}
+        | ({"depth": depth} if depth else {}),
         "output": {"folder": str(out), "order": order.value},
     }
     parts = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}

@@ -24,10 +24,10 @@ def write_simulation(taken: Simulated, out: Path, force: bool) -> None:
     truth = Reconstruction(taken.truth, series.grid(), Poses.of(series.angles), (), series)
     save(out / "truth.mrc", truth, force)
     a = taken.acquisition
-    tilts = [
-        dict(zip(("angle", "tilt", "rotation", "dx", "dy"), map(float, row), strict=True))
-        for row in zip(taken.angles, taken.tilt, taken.phi, taken.dx, taken.dy, strict=True)
-    ]
+    names = ("angle", "tilt", "rotation", "dx", "dy", "gain")
+    columns = (taken.angles, taken.tilt, taken.phi, taken.dx, taken.dy, taken.gain)
+    rows = zip(*columns, strict=True)
+    tilts = [dict(zip(names, map(float, row), strict=True)) for row in rows]
     facts: dict[str, Any] = {
         "phantom": taken.phantom,
         "seed": taken.seed,
@@ -35,6 +35,7 @@ def write_simulation(taken: Simulated, out: Path, force: bool) -> None:
         "dose": a.dose if math.isfinite(a.dose) else None,
         "counts_per_unit": taken.counts_per_unit if math.isfinite(taken.counts_per_unit) else None,
         "background": a.background,
+        "axis": a.axis,
         "poses": tilts,
     }
     with atomic(out / "truth.json", force) as path:

@@ -17,6 +17,7 @@ from tomoinr.options import describe, parse, table
 
 Build = Callable[..., Any]
 M = TypeVar("M", bound=nn.Module)
+KEPT = "keep what it was made from in its state: register_buffer"
 
 
 class AnyPart:

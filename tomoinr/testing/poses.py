@@ -9,7 +9,7 @@ import torch
 
 from tomoinr.geometry import Grid, Poses
 from tomoinr.interfaces import Ability, PoseModel
-from tomoinr.testing.parts import AnyPart, Build, error, restored, stir, unreached
+from tomoinr.testing.parts import KEPT, AnyPart, Build, error, restored, stir, unreached
 
 GRID = Grid((10, 10, 12), 2.5)
 
@@ -58,8 +58,8 @@ class PoseModelContract(AnyPart):
     def test_state_round_trip(self, model: PoseModel, build: Build) -> None:
         """A fresh model, made from other poses and given the saved state, has the same poses."""
         again, poses = restored(model, build(nominal(), GRID))(), model()
-        assert torch.equal(again.rotation, poses.rotation)
-        assert torch.equal(again.shift, poses.shift)
+        assert torch.equal(again.rotation, poses.rotation), KEPT
+        assert torch.equal(again.shift, poses.shift), KEPT
 
     def test_says_when_the_axis_leaves_the_detector_plane(self, model: PoseModel) -> None:
         """Without TILTED_AXIS in `needs` the beam stays in the x-z plane of the specimen."""

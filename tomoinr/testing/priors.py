@@ -67,4 +67,6 @@ class PriorContract(AnyPart):
         if not self.homogeneous:
             pytest.skip("not homogeneous")
         cost = 3 * float(prior.penalty(voxels))
-        assert float(prior.penalty(3 * voxels)) == pytest.approx(cost, rel=self.tolerance)
+        thrice = float(prior.penalty(3 * voxels))
+        hint = "set homogeneous = False if it is not meant to be"
+        assert thrice == pytest.approx(cost, rel=self.tolerance), hint

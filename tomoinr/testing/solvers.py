@@ -11,11 +11,13 @@ from torch import Tensor
 
 from tomoinr.api import reconstruct
 from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.priors import TotalVariation
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.data import TiltSeries
+from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid, Poses, place
-from tomoinr.interfaces import Prior, Problem, Solver, State, check_fit
+from tomoinr.interfaces import Ability, Prior, Problem, Solver, State, check_fit
 from tomoinr.options import NoOptions
 from tomoinr.plugins import Plugins
 from tomoinr.team import Solo, Team
@@ -58,7 +60,8 @@ class SolverContract(AnyPart):
     fixed poses and the projector `slices` on a grid of 12, 14 and 16 voxels, 15 views.
     `steps`: most steps to the result; `correlation`: with the truth that it must reach;
     `fall`: last loss relative to the first; `tolerance`: relative difference between teams;
-    `priors`: those it works with.
+    `priors`: those it is tried with, if it states the ability PRIORS; `priors_only_align`: they
+    help it to find poses, and leave a volume of known poses as it is.
     """
 
     steps: ClassVar[int] = 60
@@ -66,6 +69,7 @@ class SolverContract(AnyPart):
     fall: ClassVar[float] = 0.1
     tolerance: ClassVar[float] = 1e-4
     priors: ClassVar[tuple[Prior, ...]] = ()
+    priors_only_align: ClassVar[bool] = False
 
     @pytest.fixture
     def solver(self, build: Build) -> Solver:
@@ -117,6 +121,20 @@ class SolverContract(AnyPart):
         resumed.load_state_dict(saved[1])
         assert go_on(solver, again, resumed, Solo(), 3) == pytest.approx(losses, rel=1e-6)
         assert error(again.voxels(), problem.voxels()) <= 1e-6
+
+    def test_priors_count_or_are_refused(self, solver: Solver) -> None:
+        """A solver that cannot weigh priors must not be given any; one that can heeds them."""
+        flat = TotalVariation(TotalVariation.Options(weight=10.0))
+        plain, smoothed = small_problem(), small_problem((flat,))
+        if Ability.PRIORS not in solver.abilities:
+            with pytest.raises(TomoinrError, match="uses no priors"):
+                check_fit(smoothed, solver)
+            return
+        if self.priors_only_align:
+            pytest.skip("priors only align")
+        for problem in (plain, smoothed):
+            go_on(solver, problem, solver.init(problem, Solo()), Solo(), self.steps)
+        assert error(smoothed.voxels(), plain.voxels()) > 1e-3, "priors change nothing"
 
     def test_what_comes_in_goes_out(self, solver: Solver) -> None:
         """Images seven times as bright give voxels seven times as dense."""

@@ -9,7 +9,7 @@ import torch
 
 from tomoinr.geometry import Grid
 from tomoinr.interfaces import Ability, Volume
-from tomoinr.testing.parts import AnyPart, Build, error, restored, stir, unreached
+from tomoinr.testing.parts import KEPT, AnyPart, Build, error, restored, stir, unreached
 
 GRID = Grid((6, 5, 7), 2.5, (1.0, -2.0, 3.0))
 
@@ -58,7 +58,7 @@ class VolumeContract(AnyPart):
     def test_state_round_trip(self, volume: Volume, build: Build) -> None:
         """A fresh volume given the saved state is the same volume."""
         again: Volume = restored(volume, build(GRID, volume.channels))
-        assert torch.equal(again.density(GRID.points()), volume.density(GRID.points()))
+        assert torch.equal(again.density(GRID.points()), volume.density(GRID.points())), KEPT
 
     def test_linear_volumes_are_linear_in_one_parameter(self, volume: Volume) -> None:
         """2 x + 3 y has the density of 2 x plus 3 y."""

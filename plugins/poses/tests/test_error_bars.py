@@ -69,7 +69,7 @@ def test_error_bars_follow_the_noise_of_their_own_image(series):
 
 def test_error_bars_of_a_gaussian_by_formula(pose_problem, grid):
     """For a round blob of height a in noise σ: √(2/π) σ/a pixels, whatever its width."""
-    poses, noise = Poses.of(torch.zeros(2)), 0.05
+    poses, noise = Poses.of(torch.tensor([0.0, 1e-3])), 0.05
     blob = Gaussians(grid, torch.zeros(1, 3), 3 * grid.spacing, torch.tensor([[1.0, 0.0]]))
     problem = pose_problem(poses, Fixed(NoOptions(), poses, grid), blob)
     problem = replace(problem, series=replace(problem.series, images=problem.predict()))
@@ -82,7 +82,7 @@ def test_error_bars_of_a_gaussian_by_formula(pose_problem, grid):
 
 def test_what_an_image_does_not_tell_has_no_error_bar(pose_problem, grid):
     """A round blob has no orientation; an empty image tells nothing."""
-    poses = Poses.of(torch.zeros(2))
+    poses = Poses.of(torch.tensor([0.0, 1e-3]))
     round_ = Gaussians(grid, torch.zeros(1, 3), 2 * grid.spacing, torch.ones(1, 2))
     problem = pose_problem(poses, Fixed(NoOptions(), poses, grid), round_)
     bars = errors(noisy(problem, 1.0))

@@ -1,0 +1,1 @@
+"""The pieces of the quality benchmark: what is tried, how it is measured, how it is shown."""
