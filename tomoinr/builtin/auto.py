@@ -67,6 +67,11 @@ class Auto(Solver):
 
         steps: int = option(0, "steps in all; 0: as many as the parts below ask for", low=0)
         pose_steps: int = option(400, "batches that find the poses, where they are free", low=1)
+        capture: float = option(
+            0.0,
+            "pixels by which poses may be off at first; rough alignment leaves under one",
+            low=0,
+        )
         preview: int = option(100, "iterations of TV on the images' own lattice", low=2)
         finer: int = option(2, "voxels along a pixel's edge, in the last part", low=1, high=4)
         rounds: int = option(3, "times that the noise is measured anew on it", low=0)

@@ -51,11 +51,13 @@ class Stage(ABC):
 class FindPoses(Stage):
     """The joint solver on the images' own lattice."""
 
-    def __init__(self, problem: Problem, team: Team, steps: int) -> None:
+    def __init__(self, problem: Problem, team: Team, steps: int, capture: float) -> None:
         smooth = TotalVariation(TotalVariation.Options())
         self.problem = replace(problem, priors=(smooth,))
         self.steps, self._team = steps, team
-        self._solver = Joint(Joint.Options(steps=steps))
+        # From a good start, a blurred or half-formed volume only leads the turns astray.
+        gentle = Joint.Options(steps=steps, blur=0, pose_start=0.5, pose_rate=0.02, half_ramp=0)
+        self._solver = Joint(Joint.Options(steps=steps, blur=capture) if capture else gentle)
         self._state: JointState
 
     def enter(self, before: Stage | None) -> None:
@@ -152,7 +154,7 @@ def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     stages: list[Stage] = []
     for number, (steps, lattice) in enumerate(zip(lengths, finer, strict=True)):
         if number == 0 and steps:
-            stages.append(FindPoses(problem, team, steps))
+            stages.append(FindPoses(problem, team, steps, options.capture))
         elif steps:
             stages.append(Sharpen(problem, team, steps, lattice, options.caution))
     return stages
