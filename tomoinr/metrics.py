@@ -8,6 +8,7 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from tomoinr.errors import TomoinrError
+from tomoinr.geometry import Poses
 
 
 class Score(NamedTuple):
@@ -43,13 +44,15 @@ class PoseErrors(NamedTuple):
 
 
 def pose_errors(
-    found: tuple[np.ndarray, np.ndarray, np.ndarray],
-    true: tuple[np.ndarray, np.ndarray, np.ndarray],
-    tilts: np.ndarray,
+    found: Poses, dx: np.ndarray, dy: np.ndarray, rotation: np.ndarray, tilts: np.ndarray
 ) -> PoseErrors:
-    """Errors of (dx, dy in pixels, rotation in degrees), less what moving the volume explains."""
-    dx, dy, rotation = (np.asarray(a) - np.asarray(b) for a, b in zip(found, true, strict=True))
-    errors = (*unseen_removed(dx, dy, tilts), rotation)
+    """Of poses in pixels of 1 Å, against true shifts and rotations (pixels, degrees).
+
+    Less what moving the volume explains; tilts in degrees.
+    """
+    angles = found.angles()
+    shifts = unseen_removed(np.asarray(angles.dx) - dx, np.asarray(angles.dy) - dy, tilts)
+    errors = (*shifts, np.asarray(angles.rotation) - rotation)
     return PoseErrors(*(float(np.sqrt(np.square(e).mean())) for e in errors))
 
 

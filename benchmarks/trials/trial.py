@@ -9,14 +9,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from tomoinr.errors import reason
 from tomoinr.fsc import fsc
-from tomoinr.geometry import Poses
-from tomoinr.metrics import PoseErrors, pose_errors, score
-from trials.cells import Case, Cell, load
+from tomoinr.metrics import pose_errors, score
+from trials.cells import Cell, load
 from trials.methods import Method
 from trials.records import Record
 
@@ -43,28 +41,20 @@ def measure(blank: Record, data: Path, threads: int) -> Record:
     outcome = Method.parse(blank.method).solve(case, cell.moved, blank.seed)
     peak = memory("VmHWM") - before
     ssim, psnr = score(outcome.voxels, case.truth)
-    measured, wedge = fsc(outcome.voxels, case.truth, case.series.angles.numpy()).means(FINE)
-    dx, dy, rotation = errors(outcome.found.poses, case)
+    tilts = case.series.angles.numpy()
+    measured, wedge = fsc(outcome.voxels, case.truth, tilts).means(FINE)
+    errors = pose_errors(outcome.found.poses, case.dx, case.dy, case.phi, tilts)
     return replace(
         blank,
         ssim=ssim,
         psnr=psnr,
         measured_fsc=measured,
         wedge_fsc=wedge,
-        dx=dx,
-        dy=dy,
-        rotation=rotation,
+        **errors._asdict(),
         seconds=outcome.seconds,
         peak=peak,
         chosen=outcome.chosen,
     )
-
-
-def errors(found: Poses, case: Case) -> PoseErrors:
-    """In pixels and degrees; a pixel is one ångström here."""
-    angles = found.angles()
-    columns = (np.asarray(angles.dx), np.asarray(angles.dy), np.asarray(angles.rotation))
-    return pose_errors(columns, (case.dx, case.dy, case.phi), case.series.angles.numpy())
 
 
 def memory(figure: str) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +24,7 @@ from tomoinr.data import Reconstruction
 from tomoinr.errors import TomoinrError
 from tomoinr.files import check_folder, save
 from tomoinr.geometry import Poses
-from tomoinr.metrics import PoseErrors, Score, pose_errors, score
+from tomoinr.metrics import Score, pose_errors, score
 from tomoinr.plugins import Plugins
 from tomoinr.team import open_team
 
@@ -122,7 +121,7 @@ def _explained(taken: Simulated, found: Poses) -> Iterator[str]:
     """What to make of the table and the picture."""
     yield "SIRT takes the images as they are; tomoinr also aligns them, and so helps SIRT, aligned."
     if shift := taken.acquisition.shift:
-        errors = _pose_errors(taken, found)
+        errors = pose_errors(found, taken.dx, taken.dy, taken.phi, taken.tilt)
         yield (
             f"Shifts of {shift:g} px rms were found to within {errors.dx:.2f} px in x, "
             f"{errors.dy:.2f} px in y."
@@ -164,12 +163,6 @@ def _picture(
     captions = {METHODS[n]: f"SSIM {s.ssim:.3f}, {s.psnr:.1f} dB" for n, s in scores.items()}
     with atomic(path, force) as temporary:
         compare(volumes, temporary, captions)
-
-
-def _pose_errors(taken: Simulated, found: Poses) -> PoseErrors:
-    angles = found.angles()
-    columns = (np.asarray(angles.dx), np.asarray(angles.dy), np.asarray(angles.rotation))
-    return pose_errors(columns, (taken.dx, taken.dy, taken.phi), taken.tilt)
 
 
 def _write_json(
