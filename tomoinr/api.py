@@ -12,7 +12,7 @@ from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.files import RESULTS, check_folder, load, read_poses, save_reconstruction
 from tomoinr.geometry import Poses
-from tomoinr.interfaces import Component, PoseModel, Prior, Projector, Solver, Volume
+from tomoinr.interfaces import Component, PoseModel, Prior, Problem, Projector, Solver, Volume
 from tomoinr.loop import Observer, run
 from tomoinr.options import parse
 from tomoinr.plugins import Plugins
@@ -69,15 +69,12 @@ def reconstruct(
     given = parse(Run, {"quality": quality, "depth": depth, "seed": seed}, "reconstruct")
     full = Recipe(run=given, priors=chosen, **named).resolve(plugins, made, steps)
     made_priors = tuple(p for p in priors or () if isinstance(p, Prior))
-    rough = rough_alignment(series, full, plugins, made) if start is None else None
-    begin = rough.poses if rough else start
-    problem, solver = assemble(series, full, plugins, begin, made, made_priors)
+    problem, solver, found = _begin(series, full, plugins, start, made=made, priors=made_priors)
     result = run(problem.to(team.device), solver, team, [*observers, plugins.stepped])
     data = _origin(series)
     lost = {"tilt series": not data.stack, "start": start, "prior": made_priors, **made}
     unsaid = ", ".join(name for name, there in lost.items() if there)
     notes = [f"Not to be run as it is: objects of Python were {unsaid}."] if unsaid else []
-    found = rough.notes if rough else ()
     return _documented(result, series, full, data, [*notes, *found, _made_by(full, plugins)])
 
 
@@ -103,9 +100,7 @@ def execute(
     for name in data.prepare:
         series = plugins.prepare(name, series)
     start = read_poses(data.poses) if data.poses else None
-    rough = rough_alignment(series, full, plugins) if start is None else None
-    found = rough.notes if rough else ()
-    problem, solver = assemble(series, full, plugins, rough.poses if rough else start)
+    problem, solver, found = _begin(series, full, plugins, start)
     for line in (*assumptions(series, full), *(f"rough alignment: {note}" for note in found)):
         tell(line)
     known = len(plugins.broken)
@@ -120,6 +115,15 @@ def execute(
     return result
 
 
+def _begin(
+    series: TiltSeries, recipe: Recipe, plugins: Plugins, start: Poses | None, **made: Any
+) -> tuple[Problem, Solver, tuple[str, ...]]:
+    """Problem, solver, and how the poses to start from were found, where none are given."""
+    rough = None if start else rough_alignment(series, recipe, plugins, made.get("made"))
+    poses, notes = rough or (start, ())
+    return *assemble(series, recipe, plugins, poses, **made), notes
+
+
 def _origin(series: TiltSeries) -> Data:
     """The file that holds all these images, if there is one, and what was taken for true of it."""
     file, whole = Path(series.source), tuple(range(len(series.angles)))
@@ -131,8 +135,7 @@ def _documented(
     result: Reconstruction, series: TiltSeries, recipe: Recipe, data: Data, notes: list[str]
 ) -> Reconstruction:
     """The result with its data, and the recipe with what was chosen for the user."""
-    run = replace(recipe.run, depth=result.grid.shape[1])
-    table = replace(recipe, run=run, data=data).table()
+    table = replace(recipe, data=data, run=replace(recipe.run, depth=result.grid.shape[1])).table()
     return replace(result, series=series, recipe=table, notes=(*result.notes, *notes))
 
 
@@ -151,13 +154,10 @@ def assumptions(series: TiltSeries, recipe: Recipe) -> list[str]:
     unknown = series.pixel_size == 1 and recipe.data.pixel_size is None
     size = "pixel size unknown, taken as 1 Å" if unknown else f"pixels of {series.pixel_size:g} Å"
     depth = recipe.run.depth or columns
+    kinds = ("solver", "volume", "poses", "projector")
+    parts = ", ".join(f"{kind} {c.name}" for kind in kinds if (c := getattr(recipe, kind)))
     return [
         f"{series.source}: {tilts} images of {rows} × {columns}, "
         f"{size}, tilts {low:g}° to {high:g}° about the vertical axis (y)",
-        f"volume {rows} × {depth} × {columns} [y, z, x]; "
-        + ", ".join(
-            f"{k} {c.name}"
-            for k in ("solver", "volume", "poses", "projector")
-            if (c := getattr(recipe, k))
-        ),
+        f"volume {rows} × {depth} × {columns} [y, z, x]; {parts}",
     ]

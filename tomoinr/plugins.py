@@ -175,11 +175,9 @@ class Plugins:
     def _unknown(self, kind: str, name: str) -> str:
         names = [p.name for p in self.parts(kind)]
         listed = ", ".join(dict.fromkeys(names)) or "none"
-        more = did_you_mean(name, names) or "".join(
-            f" Broken: {b.plugin}: {b.reason}." for b in self.broken[:2]
-        )
-        if more.startswith(" Broken") and len(self.broken) > 2:
-            more += " For the rest: tomoinr plugins."
+        broken = "".join(f" Broken: {b.plugin}: {b.reason}." for b in self.broken[:2])
+        rest = " For the rest: tomoinr plugins." if len(self.broken) > 2 else ""
+        more = did_you_mean(name, names) or broken + rest
         return f"no {kind} is called '{name}'; there are {listed}.{more}"
 
 

@@ -60,8 +60,7 @@ class SolverContract(AnyPart):
     fixed poses and the projector `slices` on a grid of 12, 14 and 16 voxels, 15 views.
     `steps`: most steps to the result; `correlation`: with the truth that it must reach;
     `fall`: last loss relative to the first; `tolerance`: relative difference between teams;
-    `priors`: those it is tried with, if it states the ability PRIORS; `priors_only_align`: they
-    help it to find poses, and leave a volume of known poses as it is.
+    `priors`: those it is tried with, if it states the ability PRIORS.
     """
 
     steps: ClassVar[int] = 60
@@ -69,7 +68,6 @@ class SolverContract(AnyPart):
     fall: ClassVar[float] = 0.1
     tolerance: ClassVar[float] = 1e-4
     priors: ClassVar[tuple[Prior, ...]] = ()
-    priors_only_align: ClassVar[bool] = False
 
     @pytest.fixture
     def solver(self, build: Build) -> Solver:
@@ -130,8 +128,6 @@ class SolverContract(AnyPart):
             with pytest.raises(TomoinrError, match="uses no priors"):
                 check_fit(smoothed, solver)
             return
-        if self.priors_only_align:
-            pytest.skip("priors only align")
         for problem in (plain, smoothed):
             go_on(solver, problem, solver.init(problem, Solo()), Solo(), self.steps)
         assert error(smoothed.voxels(), plain.voxels()) > 1e-3, "priors change nothing"
