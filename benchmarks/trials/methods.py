@@ -19,7 +19,6 @@ from tomoinr.interfaces import Problem
 from tomoinr.metrics import score
 from tomoinr.plugins import Plugins
 from trials.cells import Case, Cell
-from trials.paper import RandomRays
 
 CHECKPOINTS = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 200)
 WEIGHTS = (0.0075, 0.015, 0.03, 0.06, 0.12, 0.24)  # of typical density
@@ -156,16 +155,16 @@ def best_weight(case: Case, options: dict[str, Any]) -> Outcome:
 
 def as_in_the_paper(case: Case, options: dict[str, Any]) -> Outcome:
     """Its network, rays and optimiser; no prior, and poses as given."""
-    from tomoinr_inr.hsiren import PAPER  # a plugin, which need not be there for the rest
+    from tomoinr_inr.hsiren import PAPER, PAPER_TRAINING  # a plugin, not needed for the rest
 
-    steps = {"steps": options.pop("steps")} if "steps" in options else {}
+    steps = options.pop("steps", 60)  # far too few, but each takes seconds on a CPU
     return timed(
         case,
-        solver=RandomRays(RandomRays.Options(**steps)),
+        solver={"name": "joint", **PAPER_TRAINING, "steps": steps},
         volume={"name": "hsiren", **PAPER},
         projector="quadrature",
         priors=[],
-        **options,
+        **options | {"poses": "fixed"},
     )
 
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.joint_state import JointState
+from tomoinr.builtin.losses import LossName, residuals
 from tomoinr.builtin.ramp import filter_rows
+from tomoinr.builtin.scales import predict_moved
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
@@ -17,6 +19,7 @@ from tomoinr.sampling import Draw
 from tomoinr.team import Team
 
 SLAB = 11  # the stream that places the priors' slab, apart from the batch's
+OFFSET = 12  # the stream that moves the lattice
 
 
 class Joint(Solver):
@@ -36,20 +39,49 @@ class Joint(Solver):
     class Options:
         """Options of the joint solver."""
 
-        steps: int = option(400, "batches", low=1)
+        steps: int = option(400, "batches, at most", low=1)
         batch: int = option(0, "pixels a batch, about; 0: eight rows of every image", low=0)
+        optimiser: Literal["muon", "adam"] = option(
+            "muon", "of hidden weight matrices; everything else moves by Adam"
+        )
         rate: float = option(1.0, "step size, relative to what suits the volume", low=0)
         matrix_rate: float = option(3e-3, "step size of Muon, for weight matrices", low=0)
+        betas: tuple[float, float] = option(
+            (0.9, 0.99), "how long Adam remembers gradients and their squares", low=0, high=0.99999
+        )
+        warm_up: float = option(0.03, "part of the run in which step sizes grow", low=0, high=1)
+        last_rate: float = option(
+            0.02, "of the step size, left at the end of its cosine", low=0, high=1
+        )
         pose_rate: float = option(0.05, "step size of the poses, in pixels", low=0)
         pose_start: float = option(0.05, "part of the run before poses move", low=0, high=1)
-        loss: Literal["l2", "smooth-l1"] = option("l2", "what a residual costs")
+        loss: LossName = option(
+            "l2", "what a residual costs; poisson and huber measure the noise in the images"
+        )
         half_ramp: float = option(0.5, "part of the run that favours fine detail", low=0, high=1)
         blur: float = option(
             2.0, "pixels by which early residuals are blurred to find poses", low=0
         )
         blur_until: float = option(0.4, "part of the run in which that blur fades", low=0, high=1)
+        half_size: float | None = option(
+            None,
+            "part of the run, at its start, on pixels and voxels twice as large; none: 0.3, or 0 "
+            "for volumes that are linear in their voxels",
+            low=0,
+            high=1,
+        )
+        jitter: bool = option(
+            False, "move the lattice on which a network is sampled, anew each step"
+        )
         average: float = option(
             0.2, "part of the run, at its end, whose weights are averaged", low=0, high=1
+        )
+        patience: float = option(
+            0.0,
+            "part of the run without gain on a tenth of the counts, held back, after which to "
+            "stop; 0: hold nothing back",
+            low=0,
+            high=1,
         )
         slab: int = option(4, "slices on which priors are judged, each step", low=1)
 
@@ -57,48 +89,50 @@ class Joint(Solver):
         self.options = options
 
     def init(self, problem: Problem, team: Team) -> JointState:
-        """Optimisers and the running average."""
+        """Data, optimisers and the running average."""
         return JointState(problem, self.options)
 
     def step(self, problem: Problem, state: JointState, team: Team) -> Tensor:  # type: ignore[override]
         """One batch; the loss shown is its mean squared residual, unfiltered, plus the priors."""
-        state.schedule(state.step / self.options.steps)
-        state.zero_grad()
+        state.begin(team)
         draw = Draw(problem.seed, state.step)
-        budget = self.options.batch or 8 * problem.series.shape[0] * problem.series.shape[2]
-        batch = problem.projector.sample(problem.series, budget, draw)
-        cost, misfit = self._misfit(problem, state, batch, team)
-        prior = self._prior(problem, draw, team)
+        cost, misfit = self._misfit(state, draw, team)
+        prior = self._prior(state.problem, draw, team)
         objective = cost + prior
         if objective.requires_grad:
             objective.backward()
         # The objective's filters come and go during a run, so it cannot tell progress.
         loss = misfit + prior.detach()
         team.sum_([*state.gradients(), loss])
-        state.update()
+        state.update(team)
         return loss
 
     def done(self, problem: Problem, state: JointState) -> bool:  # type: ignore[override]
-        """After the batches asked for."""
-        return state.step >= self.options.steps
+        """After the batches asked for, or when the held-out counts say so."""
+        return state.stopped or state.step >= self.options.steps
 
-    def _misfit(
-        self, problem: Problem, state: JointState, batch: Pixels, team: Team
-    ) -> tuple[Tensor, Tensor]:
+    def _misfit(self, state: JointState, draw: Draw, team: Team) -> tuple[Tensor, Tensor]:
         """This rank's part of the mean cost over the team's batch, and of half the mean square."""
-        everything = problem.series.images.shape[0] * batch.shape.numel()
+        series = state.problem.series
+        batch = state.problem.projector.sample(series, state.budget, draw)
+        everything = series.images.shape[0] * batch.shape.numel()
         mine = batch.part(team.share(len(batch))).to(team.device)
         if len(mine) == 0:
-            nothing = problem.series.images.new_zeros(())
+            nothing = series.images.new_zeros(())
             return nothing, nothing.clone()
-        residual = (problem.predict(mine) - problem.series.at(mine)) / state.norm
-        misfit = residual.detach().square().sum() / (2 * everything)
+        prediction, data = self._prediction(state, mine, draw), series.at(mine)
+        misfit = ((prediction.detach() - data) / state.unit).square().sum() / (2 * everything)
+        residual = residuals(self.options.loss, prediction, data, state.noise)
         if residual.dim() == 4:  # whole rows: (channels, views, rows, columns)
             residual = filter_rows(residual, state.response(residual.shape[-1]))
-        cost = residual.square() / 2
-        if self.options.loss == "smooth-l1":
-            cost = torch.where(residual.abs() < 1, cost, residual.abs() - 0.5)
-        return cost.sum() / everything, misfit
+        return residual.square().sum() / (2 * everything), misfit
+
+    def _prediction(self, state: JointState, pixels: Pixels, draw: Draw) -> Tensor:
+        """By way of the lattice, or of one moved by up to half a voxel either way."""
+        if state.linear or not self.options.jitter:
+            return state.problem.predict(pixels)
+        offset = (draw.uniform(OFFSET, 3) - 0.5) * state.problem.grid.spacing
+        return predict_moved(state.problem, pixels, offset)
 
     def _prior(self, problem: Problem, draw: Draw, team: Team) -> Tensor:
         """The priors on a random slab, shared out among the ranks by parts of the penalty."""

@@ -1,59 +1,97 @@
-"""What the joint solver keeps between steps: optimisers, schedules, the average."""
+"""What the joint solver keeps between steps: the data it sees, optimisers, noise, averages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from tomoinr.builtin.muon import Muon
+from tomoinr.builtin.averaging import Average
+from tomoinr.builtin.losses import NEEDS_NOISE, PixelNoise
+from tomoinr.builtin.optimisers import Optimisers
 from tomoinr.builtin.ramp import ramp
+from tomoinr.builtin.scales import halved
+from tomoinr.builtin.stopping import Stopping
+from tomoinr.builtin.thinning import thinned
+from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Ability, Problem
+from tomoinr.team import Team
 
 if TYPE_CHECKING:
     from tomoinr.builtin.joint import Joint
 
-WARM_UP = 0.03  # of the run
-FLOOR = 0.02  # of the step size, left at the end
 RAMP_FLOOR = 0.05  # of the ramp, so that a row's mean is not forgotten
+HALF_SIZE = 0.3  # part of the run that works on half the size, where that pays
+CALIBRATED = (0.4, 0.6, 0.8)  # parts of the run after which noise is measured anew
 
 
 class JointState:
-    """Optimisers of volume and poses, their schedules, and an average of the last weights."""
+    """The data as seen now, optimisers and their schedules, the noise, averaged weights."""
 
     def __init__(self, problem: Problem, options: Joint.Options) -> None:
+        images = problem.series.images
         self.step = 0
-        self.norm = float(problem.series.images.std()) or 1.0
+        self.unit = float(images.std()) or 1.0
+        self.budget = options.batch or 8 * problem.series.shape[0] * problem.series.shape[2]
+        self.linear = Ability.LINEAR in problem.volume.abilities
         self._options = options
+        self._half_steps = _half_steps(self.linear, options)
         self._volume = list(problem.volume.parameters())
         self._poses = list(problem.poses.parameters())
-        self._clamped = Ability.LINEAR in problem.volume.abilities
-        self._optimisers = list(_optimisers(problem, options))
-        self._rates = [[g["lr"] for g in o.param_groups] for o in self._optimisers]
-        self._mean = [p.detach().clone() for p in self._parameters()]
+        self._optimisers = Optimisers(problem, options)
+        self._average = Average(
+            self._parameters(), options.average, None if options.patience else options.steps
+        )
+        self.stopping = None
+        self._whole = problem
+        if options.patience:
+            filtered = round(max(options.half_ramp, options.blur_until) * options.steps)
+            settled = max(filtered, self._half_steps)
+            self.stopping = Stopping(problem.series, self._average, options, settled)
+            kept = replace(problem.series, images=thinned(images, problem.seed))
+            self._whole = replace(problem, series=kept)
+        self._half = halved(self._whole) if self._half_steps else self._whole
+        self.noise = PixelNoise.even(images, self.unit)
 
-    def schedule(self, progress: float) -> None:
-        """Warm-up, then a cosine; poses only after their start."""
-        self._progress = progress
-        warm = min(1.0, (progress + 1e-9) / WARM_UP) if WARM_UP else 1.0
-        factor = warm * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * progress)))
-        for optimiser, rates in zip(self._optimisers, self._rates, strict=True):
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                waits = group.get("poses") and progress < self._options.pose_start
-                group["lr"] = 0.0 if waits else rate * factor
+    @property
+    def problem(self) -> Problem:
+        """The one that this step works on: half as fine at first, if so wanted."""
+        return self._half if self.step < self._half_steps else self._whole
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the held-out noise says that this is enough."""
+        return self.stopping is not None and self.stopping.stopped
+
+    def begin(self, team: Team) -> None:
+        """Step sizes of this moment, no gradients, and the noise where a loss needs it."""
+        self._optimisers.schedule(self._progress)
+        self._optimisers.zero_grad()
+        if self._options.loss in NEEDS_NOISE:
+            self._measure(team)
+
+    def _measure(self, team: Team) -> None:
+        """From new images alone at first; now and then anew, with what the model leaves."""
+        images = self.problem.series.images
+        if self.step in (0, self._half_steps):
+            self.noise = PixelNoise.of(images, self.unit)
+        elif self.step in (round(part * self._options.steps) for part in CALIBRATED):
+            self.noise = self.noise.again(images, _explained(self.problem, team))
 
     def response(self, width: int) -> Tensor:
         """The weight of each frequency of a residual's row, at this moment."""
+        o = self._options
         f = torch.linspace(0, 1, width + 1)
         weight = torch.ones_like(f)
-        if self._progress < self._options.half_ramp:
+        if self._progress < o.half_ramp:
             weight = (2 * ramp(width)).clamp(min=RAMP_FLOOR).sqrt()
-        left = 1 - self._progress / max(self._options.blur_until, 1e-9)
+        left = 1 - self._progress / max(o.blur_until, 1e-9)
         if self._poses and left > 0:
-            weight = weight * torch.exp(-2 * (math.pi * self._options.blur * left * f / 2) ** 2)
+            blur = o.blur * left * width / self._whole.series.shape[2]
+            weight = weight * torch.exp(-2 * (math.pi * blur * f / 2) ** 2)
         return weight
 
     def gradients(self) -> list[Tensor]:
@@ -62,58 +100,63 @@ class JointState:
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
         return [p.grad for p in self._parameters() if p.grad is not None]
 
-    def zero_grad(self) -> None:
-        """Forget the last step's gradients."""
-        for optimiser in self._optimisers:
-            optimiser.zero_grad()
-
     @torch.no_grad()
-    def update(self) -> None:
-        """Move, keep voxels from going negative, and average towards the end."""
-        for optimiser in self._optimisers:
-            optimiser.step()
-        if self._clamped:
+    def update(self, team: Team) -> None:
+        """Move, keep voxels from going negative, average, and judge; at the end, settle."""
+        self._optimisers.step()
+        if self.linear:
             self._volume[0].clamp_(min=0)
         self.step += 1
-        total = self._options.steps
-        begin = round(total * (1 - self._options.average))
-        if self.step > begin:
-            for mean, p in zip(self._mean, self._parameters(), strict=True):
-                mean.lerp_(p, 1 / (self.step - begin))
-        if self.step == total and begin < total:
-            for mean, p in zip(self._mean, self._parameters(), strict=True):
-                p.copy_(mean)
+        self._average.update(self.step)
+        if self.stopping is not None:
+            self.stopping.update(self.step, self._whole, self.budget, self.unit, team)
+            if self.stopping.stopped:
+                self.stopping.finish()
+        elif self.step == self._options.steps and self._average.begun(self.step):
+            self._average.apply()
 
     def state_dict(self) -> dict[str, Any]:
-        """Step, optimisers and average."""
+        """Step, optimisers, average, noise, and what was held out."""
         return {
             "step": self.step,
-            "optimisers": [o.state_dict() for o in self._optimisers],
-            "mean": self._mean,
+            "optimisers": self._optimisers.state_dict(),
+            "mean": self._average.values,
+            "noise": self.noise.state_dict(),
+            "stopping": self.stopping.state_dict() if self.stopping else {},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.step = int(state["step"])
-        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        for mean, saved in zip(self._mean, state["mean"], strict=True):
-            mean.copy_(saved)
+        self._optimisers.load_state_dict(state["optimisers"])
+        self._average.load(state["mean"])
+        self.noise = PixelNoise(self.unit, **state["noise"])
+        if self.stopping:
+            self.stopping.load_state_dict(state["stopping"])
+
+    @property
+    def _progress(self) -> float:
+        return self.step / self._options.steps
 
     def _parameters(self) -> list[nn.Parameter]:
         return [*self._volume, *self._poses]
 
 
-def _optimisers(problem: Problem, options: Joint.Options) -> Iterator[torch.optim.Optimizer]:
-    """Muon for hidden weight matrices, Adam for the rest and for the poses."""
-    matrices = [p for p in problem.volume.parameters() if p.dim() == 2 and min(p.shape) >= 16]
-    others = [p for p in problem.volume.parameters() if all(p is not m for m in matrices)]
-    if matrices:
-        yield Muon(matrices, lr=options.matrix_rate * options.rate, momentum=0.95)
-    if others:
-        rate = options.rate * problem.volume.rate
-        yield torch.optim.Adam(others, lr=rate, betas=(0.9, 0.99))
-    poses = [p for p in problem.poses.parameters() if p.requires_grad]
-    if poses:
-        group = {"params": poses, "poses": True}
-        yield torch.optim.Adam([group], lr=options.pose_rate, betas=(0.9, 0.99))
+def _half_steps(linear: bool, options: Joint.Options) -> int:
+    """How many steps work on half the size; voxels, a lattice themselves, gain nothing by it."""
+    part = options.half_size
+    if part is None:
+        part = 0.0 if linear else HALF_SIZE
+    return round(part * options.steps)
+
+
+@torch.no_grad()
+def _explained(problem: Problem, team: Team) -> Tensor:
+    """The whole prediction, each rank computing some of the rows: (channels, *series.shape)."""
+    rows = Pixels.rows(problem.series.shape)
+    mine = rows.part(team.share(len(rows))).to(team.device)
+    channels, (tilts, _, columns) = len(problem.series.channels), problem.series.shape
+    part = problem.series.images.new_zeros(channels, tilts, 0, columns)
+    if len(mine):
+        part = problem.predict(mine)
+    return team.gather(part.movedim(2, 0).contiguous()).movedim(0, 2)

@@ -23,6 +23,20 @@ PAPER: dict[str, Any] = {
     "hidden_omega": 30.0,
     "winner": True,
 }
+# How it is trained there: options of the solver `joint`, with the projector `quadrature`. The
+# step of Adam is 2e-4; `pose_start` and `pose_rate` say when and how fast poses follow.
+PAPER_TRAINING: dict[str, Any] = {
+    "optimiser": "adam",
+    "rate": 0.2,
+    "betas": (0.9, 0.999),
+    "batch": 1024,
+    "warm_up": 0.0,
+    "last_rate": 0.0,
+    "half_ramp": 0.0,
+    "half_size": 0.0,
+    "blur": 0.0,
+    "average": 0.0,
+}
 NOISE = (5.0, 0.1)  # what "winner" adds to the phases' weights: first layer, second layer
 
 

@@ -1,0 +1,126 @@
+"""The joint solver with everything that it can be asked for."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tomoinr.builtin.joint import Joint
+from tomoinr.builtin.muon import Muon
+from tomoinr.builtin.optimisers import Optimisers
+from tomoinr.builtin.quadrature import Quadrature
+from tomoinr.sampling import Draw
+from tomoinr.team import Solo
+from tomoinr.testing import SolverContract
+from tomoinr.testing.parts import error
+from tomoinr.testing.solvers import go_on, small_problem
+from tomoinr.testing.threads import together
+
+EVERYTHING = {
+    "optimiser": "adam",
+    "loss": "huber",
+    "half_size": 0.3,
+    "patience": 1.0,
+    "rate": 3.0,
+    "half_ramp": 0.0,
+}
+
+
+class TestEverything(SolverContract):
+    @pytest.fixture
+    def part(self):
+        return Joint, {"steps": 60, **EVERYTHING}
+
+
+class Wave(torch.nn.Module):
+    """A volume of one matrix, large enough for Muon, and a vector."""
+
+    rate = 1e-2
+
+    def __init__(self):
+        super().__init__()
+        self.matrix = torch.nn.Parameter(torch.ones(16, 16))
+        self.vector = torch.nn.Parameter(torch.ones(16))
+
+
+@pytest.mark.parametrize(("optimiser", "muons"), [("muon", 1), ("adam", 0)])
+def test_matrices_move_by_the_optimiser_asked_for(optimiser, muons):
+    problem = replace(small_problem(), volume=Wave())
+    made = Optimisers(problem, Joint.Options(optimiser=optimiser))
+    assert sum(isinstance(o, Muon) for o in made.members) == muons
+    assert sum(len(g["params"]) for o in made.members for g in o.param_groups) == 2
+
+
+def test_plain_adam_walks_its_own_path():
+    """Random rays, cosine to zero, nothing filtered or averaged: step for step torch's Adam."""
+    plain = {"warm_up": 0, "last_rate": 0, "half_ramp": 0, "blur": 0, "average": 0}
+    options = Joint.Options(steps=12, batch=200, betas=(0.9, 0.999), rate=2.0, **plain)
+    posed = by_rays(small_problem())
+    losses = go_on(Joint(options), posed, Joint(options).init(posed, Solo()), Solo(), 12)
+
+    again = by_rays(small_problem())
+    adam = torch.optim.Adam(again.volume.parameters(), 2.0 * again.volume.rate)
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 12)
+    for step in range(12):
+        adam.zero_grad()
+        half_mean_square(again, step).backward()
+        adam.step()
+        fall.step()
+        again.volume.values.data.clamp_(min=0)
+    assert error(posed.voxels(), again.voxels()) < 1e-5
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def by_rays(problem):
+    return replace(problem, projector=Quadrature(Quadrature.Options(), problem.grid))
+
+
+def half_mean_square(problem, step):
+    rays = problem.projector.sample(problem.series, 200, Draw(problem.seed, step))
+    residual = (problem.predict(rays) - problem.series.at(rays)) / problem.series.images.std()
+    return residual.square().mean() / 2
+
+
+def noisy_problem():
+    """Counts, six at most in a pixel or so."""
+    problem = small_problem()
+    rate = problem.series.images.clamp(min=0) * (6 / problem.series.images.max())
+    counts = torch.poisson(rate, generator=torch.Generator().manual_seed(1))
+    return replace(problem, series=replace(problem.series, images=counts))
+
+
+@pytest.mark.parametrize("stop", [5, 13, 17, 22])
+def test_goes_on_exactly_at_any_moment(stop):
+    """Before and after the change of lattice, of the noise, and of what is best."""
+    solver = Joint(Joint.Options(steps=24, **EVERYTHING))
+    posed = noisy_problem()
+    state = solver.init(posed, Solo())
+    go_on(solver, posed, state, Solo(), stop)
+    saved = copy.deepcopy((posed.modules().state_dict(), state.state_dict()))
+    losses = go_on(solver, posed, state, Solo(), 24)
+
+    again = noisy_problem()
+    resumed = solver.init(again, Solo())
+    again.modules().load_state_dict(saved[0])
+    resumed.load_state_dict(saved[1])
+    assert go_on(solver, again, resumed, Solo(), 24) == losses and losses
+    assert torch.equal(again.voxels(), posed.voxels())
+
+
+def test_every_team_measures_noise_and_stops_alike():
+    """To the end: what is thinned, measured and judged does not depend on the team."""
+    solver = Joint(Joint.Options(steps=24, **EVERYTHING | {"patience": 0.2}))
+
+    def walk(team):
+        mine = copies[team.rank]
+        state = solver.init(mine, team)
+        go_on(solver, mine, state, team, 24)
+        return state.step, mine.voxels()
+
+    copies = [noisy_problem()]
+    steps, voxels = walk(Solo())
+    copies = [noisy_problem() for _ in range(3)]
+    for theirs, found in together(3, walk):
+        assert theirs == steps
+        assert error(found, voxels) < 1e-3

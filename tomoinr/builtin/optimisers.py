@@ -1,0 +1,77 @@
+"""Who moves what, and how fast at each moment of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tomoinr.builtin.muon import Muon
+from tomoinr.interfaces import Problem
+
+if TYPE_CHECKING:
+    from tomoinr.builtin.joint import Joint
+
+MATRIX = 16  # rows and columns from which a weight matrix is one for Muon
+
+
+class Optimisers:
+    """The volume's and the poses', with warm-up, cosine, and the poses' later start."""
+
+    def __init__(self, problem: Problem, options: Joint.Options) -> None:
+        self._options = options
+        self.members = list(_made(problem, options))
+        self._rates = [[group["lr"] for group in o.param_groups] for o in self.members]
+
+    def schedule(self, progress: float) -> None:
+        """The step sizes that suit this moment (0: the start, 1: the end)."""
+        o = self._options
+        warm = min(1.0, (progress + 1e-9) / o.warm_up) if o.warm_up else 1.0
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
+        factor = warm * (o.last_rate + (1 - o.last_rate) * cosine)
+        for optimiser, rates in zip(self.members, self._rates, strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                waits = group.get("poses") and progress < o.pose_start
+                group["lr"] = 0.0 if waits else rate * factor
+
+    def zero_grad(self) -> None:
+        """Forget the last step's gradients."""
+        for optimiser in self.members:
+            optimiser.zero_grad()
+
+    def step(self) -> None:
+        """Move everything."""
+        for optimiser in self.members:
+            optimiser.step()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Their moments."""
+        return [optimiser.state_dict() for optimiser in self.members]
+
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        """Go on from there."""
+        for optimiser, saved in zip(self.members, state, strict=True):
+            optimiser.load_state_dict(saved)
+
+
+def _made(problem: Problem, options: Joint.Options) -> Iterator[torch.optim.Optimizer]:
+    """Muon for hidden weight matrices, if wanted; Adam for the rest and for the poses."""
+    weights = list(problem.volume.parameters())
+    by_muon = [options.optimiser == "muon" and _is_matrix(p) for p in weights]
+    matrices = [p for p, chosen in zip(weights, by_muon, strict=True) if chosen]
+    others = [p for p, chosen in zip(weights, by_muon, strict=True) if not chosen]
+    if matrices:
+        yield Muon(matrices, lr=options.matrix_rate * options.rate, momentum=0.95)
+    if others:
+        rate = options.rate * problem.volume.rate
+        yield torch.optim.Adam(others, lr=rate, betas=options.betas)
+    poses = [p for p in problem.poses.parameters() if p.requires_grad]
+    if poses:
+        group = {"params": poses, "poses": True}
+        yield torch.optim.Adam([group], lr=options.pose_rate, betas=options.betas)
+
+
+def _is_matrix(parameter: torch.Tensor) -> bool:
+    return parameter.dim() == 2 and min(parameter.shape) >= MATRIX

@@ -1,0 +1,54 @@
+"""One series made into two whose noise is independent: one to learn from, one to judge by.
+
+Every image stays in both. Counts are dealt out one by one; other noise is imitated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tomoinr.builtin.noise import calibrate, smooth
+from tomoinr.sampling import Draw
+
+KEPT = 0.9  # of the counts, to learn from
+THINNING = 13  # the stream of random numbers that deals them out
+ROUND = 1e-2  # quanta by which a count, scaled in single precision, may be off
+NEAR = 1.5  # measured gain and quantum may differ by so much
+
+
+def thinned(images: Tensor, seed: int) -> Tensor:
+    """Those to learn from, as bright as the images (channels, tilts, rows, columns)."""
+    generator = Draw(seed, 0).generator(THINNING)
+    return torch.stack([_thin(channel, generator) for channel in images])
+
+
+def held_out(images: Tensor, kept: Tensor) -> Tensor:
+    """The others, as bright as the images, of which `kept` were made by `thinned`."""
+    return (images - KEPT * kept) / (1 - KEPT)
+
+
+def _thin(images: Tensor, generator: np.random.Generator) -> Tensor:
+    noise = calibrate(images)
+    quantum = _quantum(images)
+    if quantum and 1 / NEAR < noise.gain / quantum < NEAR:
+        return torch.stack([_dealt(image, quantum, generator) for image in images])
+    random = generator.standard_normal(tuple(images.shape), dtype=np.float32)
+    error = noise.variance(smooth(images)).sqrt() * ((1 - KEPT) / KEPT) ** 0.5
+    return images + error * torch.from_numpy(random).to(images.device)
+
+
+def _dealt(image: Tensor, quantum: float, generator: np.random.Generator) -> Tensor:
+    counts = (image / quantum).round().long().cpu().numpy()
+    kept = torch.from_numpy(generator.binomial(counts, KEPT)).to(image)
+    return kept * (quantum / KEPT)
+
+
+def _quantum(images: Tensor) -> float:
+    """The value of one count, if pixels are whole numbers of them; else zero."""
+    if float(images.min()) < 0 or not float(images.max()):
+        return 0.0
+    smallest = images[images > 0].min()
+    counts = images / smallest
+    return float(smallest) if float((counts - counts.round()).abs().max()) < ROUND else 0.0
