@@ -19,6 +19,7 @@ from torch import Tensor
 from tomoinr.geometry import Grid, positions
 
 KEPT = 4  # operators in the cache: of a run's views, of held-out ones, and their turned selves
+TOGETHER = 32  # slices in one product: fewer read the matrix too often, more leave a core's cache
 
 
 class SliceOperator:
@@ -35,10 +36,8 @@ class SliceOperator:
 
     def __call__(self, voxels: Tensor, angles: Tensor) -> Tensor:
         """Project every slice at every angle."""
-        channels, slices = voxels.shape[:2]
-        flat = voxels.reshape(channels * slices, -1)
-        out: Tensor = _Project.apply(flat, angles, self)
-        return out.reshape(len(angles), self.columns, channels, slices).permute(2, 0, 3, 1)
+        out: Tensor = _Project.apply(voxels, angles, self)
+        return out
 
     def matrices(self, angles: Tensor, slope: bool = False) -> tuple[Tensor, Tensor]:
         """A (or dA/dθ) and its transpose, in CSR."""
@@ -94,22 +93,42 @@ def _torch_csr(matrix: sparse.csr_matrix, device: torch.device) -> Tensor:
         )
 
 
+def _product(matrix: Tensor, images: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The matrix times every slice of (channels, H, slices, W): `shape` is (H', W') after it."""
+    channels, _, slices, _ = images.shape
+    out = images.new_empty(channels, shape[0], slices, shape[1])
+    together = TOGETHER if images.device.type == "cpu" else slices
+    for source, target in zip(images, out, strict=True):
+        for some, done in zip(source.split(together, 1), target.split(together, 1), strict=True):
+            columns = some.transpose(1, 2).reshape(-1, some.shape[1]).contiguous()
+            done.copy_((matrix @ columns).reshape(*shape, -1).transpose(1, 2))
+    return out
+
+
 class _Project(torch.autograd.Function):
     """y = A(θ) x, with both transposes at hand instead of rebuilt by autograd."""
 
     @staticmethod
-    def forward(ctx: Any, flat: Tensor, angles: Tensor, operator: SliceOperator) -> Tensor:
-        ctx.operator, ctx.angles = operator, angles
-        columns = flat.T.contiguous()
-        ctx.save_for_backward(*([columns] if angles.requires_grad else []))
-        return operator.matrices(angles)[0] @ columns
+    def forward(ctx: Any, voxels: Tensor, angles: Tensor, operator: SliceOperator) -> Tensor:
+        ctx.operator, ctx.angles, ctx.shape = operator, angles, voxels.shape
+        ctx.save_for_backward(*([voxels] if angles.requires_grad else []))
+        return _product(
+            operator.matrices(angles)[0], _flat(voxels), (len(angles), operator.columns)
+        )
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        grad, flat, angles = grads[0].contiguous(), None, None
+        (grad,), voxels, angles = grads, None, None
         if ctx.needs_input_grad[0]:
-            flat = (ctx.operator.matrices(ctx.angles)[1] @ grad).T
+            back = _product(ctx.operator.matrices(ctx.angles)[1], grad, (1, ctx.shape[2:].numel()))
+            voxels = back.reshape(ctx.shape)
         if ctx.needs_input_grad[1]:
-            slope = ctx.operator.matrices(ctx.angles, slope=True)[0] @ ctx.saved_tensors[0]
-            angles = (slope * grad).reshape(len(ctx.angles), -1).sum(1).to(ctx.angles.dtype)
-        return flat, angles, None
+            slope = ctx.operator.matrices(ctx.angles, slope=True)[0]
+            moved = _product(slope, _flat(ctx.saved_tensors[0]), (grad.shape[1], grad.shape[3]))
+            angles = moved.mul_(grad).sum((0, 2, 3)).to(ctx.angles.dtype)
+        return voxels, angles, None
+
+
+def _flat(voxels: Tensor) -> Tensor:
+    """(channels, slices, z, x) → (channels, 1, slices, z·x)."""
+    return voxels.flatten(2)[:, None]

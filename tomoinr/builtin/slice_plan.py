@@ -22,14 +22,13 @@ class SlicePlan:
     ratio: int
     slices: Tensor | None  # those of the box that are needed; none: all
     empty: tuple[int, int]  # needed slices before and after the box
-    across: Tensor  # (B,k,W) first column under each pixel
-    along: Tensor  # (B,k,W) its first slice, as a place among the needed ones
+    places: Tensor  # (B,k,W,2) each pixel's column and needed slice, in grid_sample's units
     corner: tuple[int, int] | None  # the first pixel's, where whole steps lead to all others
 
     @property
     def learns(self) -> bool:
         """Whether a gradient flows to the poses."""
-        return self.across.requires_grad or self.along.requires_grad
+        return self.places.requires_grad
 
     def serves(self, views: Views, pixels: Pixels) -> bool:
         """Whether the same views and the very same pixels are asked for again."""
@@ -64,8 +63,7 @@ def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int
         ratio,
         None if len(inside) == grid.shape[0] else inside,
         empty,
-        across,
-        along,
+        _places(across, along, columns - ratio + 1, len(needed) - ratio + 1),
         _corner(across, along, ratio),
     )
 
@@ -95,6 +93,11 @@ def _needed(along: Tensor, slices: int, ratio: int, reach: int) -> Tensor:
     if not bool(touched[margin : margin + slices].any()):
         touched[margin] = True  # nothing is seen, but a volume is asked for one slice at least
     return touched.nonzero()[:, 0] - margin
+
+
+def _places(across: Tensor, along: Tensor, width: int, height: int) -> Tensor:
+    """Indices as fractions of the image, from -1 at its first edge to 1 at its last."""
+    return torch.stack(((2 * across + 1) / width - 1, (2 * along + 1) / height - 1), dim=-1)
 
 
 def _corner(across: Tensor, along: Tensor, ratio: int) -> tuple[int, int] | None:

@@ -7,7 +7,8 @@ operator A(θ) serves all slices; an in-plane rotation or a shift only moves the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import reduce
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from tomoinr.geometry import Grid, Pixels, Views
 from tomoinr.interfaces import Ability, Projector, Volume
 from tomoinr.options import option
 from tomoinr.sampling import Draw, stratified_rows
+
+VIEWS_TOGETHER = 1  # on a CPU: so small that cores need not wait for each other at every sum
 
 
 class Slices(Projector):
@@ -54,13 +57,10 @@ class Slices(Projector):
         """Line integrals at whole rows: (channels, views, rows, columns)."""
         plan = self._plan(views, Pixels.rows(views.shape) if pixels is None else pixels)
         sinogram = self._operator(volume.voxels(self.grid, plan.slices), plan.angles)
-        sinogram = functional.pad(sinogram, (0, 0, *plan.empty)) if any(plan.empty) else sinogram
-        if plan.corner is not None:
-            return _cut(sinogram, plan)
-        images = sinogram.movedim(0, 1)
-        if plan.ratio > 1:
-            images = functional.avg_pool2d(images, plan.ratio, stride=1)
-        return self._sampled(images, plan.across, plan.along).movedim(0, 1)
+        if plan.learns:
+            return _shown(sinogram, plan, self.options.warp, plan.places)
+        images: Tensor = _Shown.apply(sinogram, plan, self.options.warp)
+        return images
 
     def _plan(self, views: Views, pixels: Pixels) -> SlicePlan:
         """The geometry of this call; the last one is kept, since linear solvers repeat it."""
@@ -71,18 +71,57 @@ class Slices(Projector):
             return plan
         return self._last
 
-    def _sampled(self, images: Tensor, across: Tensor, along: Tensor) -> Tensor:
-        """(views, channels, slices, columns) at fractional places (B,k,W)."""
-        height, width = images.shape[-2:]
-        places = ((2 * across + 1) / width - 1, (2 * along + 1) / height - 1)
-        grid = torch.stack(places, dim=-1).to(images.dtype)
-        return functional.grid_sample(images, grid, self.options.warp, align_corners=False)
+
+class _Shown(torch.autograd.Function):
+    """Some views after the other; since it is linear, nothing need be kept for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, sinogram: Tensor, plan: SlicePlan, warp: str) -> Tensor:
+        ctx.plan, ctx.warp, ctx.shape = plan, warp, sinogram.shape
+        portions = zip(_portions(sinogram), _portions(plan.places, 0), strict=True)
+        return torch.cat([_shown(some, plan, warp, places) for some, places in portions], 1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        back = grads[0].new_empty(ctx.shape)
+        everything = _portions(grads[0]), _portions(back), _portions(ctx.plan.places, 0)
+        for grad, target, places in zip(*everything, strict=True):
+            with torch.enable_grad():
+                blank = grad.new_zeros(()).expand(target.shape).requires_grad_()
+                images = _shown(blank, ctx.plan, ctx.warp, places)
+            target.copy_(torch.autograd.grad(images, blank, grad)[0])
+        return back, None, None
+
+
+def _portions(views: Tensor, dim: int = 1) -> tuple[Tensor, ...]:
+    together = VIEWS_TOGETHER if views.device.type == "cpu" else views.shape[dim]
+    return views.split(together, dim)
+
+
+def _shown(sinogram: Tensor, plan: SlicePlan, warp: str, places: Tensor) -> Tensor:
+    """What the detector shows of (channels, views, slices, columns): binned, moved and turned."""
+    if any(plan.empty):
+        sinogram = functional.pad(sinogram, (0, 0, *plan.empty))
+    if plan.corner is not None:
+        return _cut(sinogram, plan)
+    images = _binned(sinogram.movedim(0, 1), plan.ratio)
+    places = places.to(images.dtype)
+    return functional.grid_sample(images, places, warp, align_corners=False).movedim(0, 1)
+
+
+def _binned(images: Tensor, ratio: int) -> Tensor:
+    """Means of every ratio × ratio pixels; sums of shifted images, since pooling is slower."""
+    for dim in (-1, -2):
+        size = images.shape[dim] - ratio + 1
+        shifted = [images.narrow(dim, start, size) for start in range(ratio)]
+        images = reduce(torch.add, shifted) / ratio if ratio > 1 else images
+    return images
 
 
 def _cut(sinogram: Tensor, plan: SlicePlan) -> Tensor:
     """What images show that are neither moved nor turned: no interpolation at all."""
     assert plan.corner is not None
     (row, column), s = plan.corner, plan.ratio
-    rows, columns = plan.along.shape[1], plan.across.shape[2]
+    rows, columns = plan.places.shape[1:3]
     block = sinogram[:, :, row : row + s * rows, column : column + s * columns]
     return functional.avg_pool2d(block, s) if s > 1 else block

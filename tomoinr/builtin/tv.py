@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tomoinr.builtin.tv_state import TvState, divergence, gradient, length
+from tomoinr.builtin.tv_state import RELAXATION, TvState
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.team import Team
-
-RELAXATION = 1.8
 
 
 class Tv(Solver):
@@ -44,22 +42,18 @@ class Tv(Solver):
 
     def step(self, problem: Problem, state: TvState, team: Team) -> Tensor:  # type: ignore[override]
         """One primal-dual iteration; the loss is the objective, per pixel."""
-        point, data, edges = (state.tensors[name] for name in ("point", "data", "edges"))
-        moved = point - state.primal_step * (state.map.adjoint(data) - divergence(edges))
-        if self.options.positive:
-            moved.clamp_(min=0)
-        ahead = 2 * moved - point
+        point = state.tensors["point"]
+        state.map.parameter.data = point  # the last volume makes room for the next
+        ahead = state.look_ahead(state.map.adjoint(state.tensors["data"]), self.options.positive)
         residual = state.map.forward(ahead) - state.map.data
-        slopes = gradient(ahead)
-        pulled = edges + state.edge_step * slopes
-        pulled /= (length(pulled) / state.strength).clamp_(min=1)
-        for old, new in ((point, moved), (data, state.dual(data, residual)), (edges, pulled)):
-            old.lerp_(new, RELAXATION)
+        edge_length = state.pull_edges(ahead)
+        state.pull_data(residual)
+        moved = ahead.lerp_(point, 0.5)
+        point.lerp_(moved, RELAXATION)
         state.map.parameter.data = moved
         state.step += 1
         weighed = residual.square() if state.weights is None else state.weights * residual.square()
-        edge_length = (state.strength * length(slopes)).sum() / problem.series.images.numel()
-        return state.map.mean(weighed) / 2 + edge_length
+        return state.map.mean(weighed) / 2 + edge_length / problem.series.images.numel()
 
     def done(self, problem: Problem, state: TvState) -> bool:  # type: ignore[override]
         """After the iterations asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,7 +17,12 @@ from tomoinr.team import Team
 RAMP_STEP = 40.0
 EDGE_SHARE = 1.0
 POWER_STEPS = 12
-BALANCE = 0.2
+BALANCE = 1.0
+RELAXATION = 1.8
+
+SLAB = 2**16  # voxels that a core works on at once: what it needs of them stays in its cache
+SLAB_ELSEWHERE = 2**24  # on a device that wants large portions
+EVERYTHING = slice(None)
 
 
 class TvState(Iterate):
@@ -51,27 +57,59 @@ class TvState(Iterate):
         self.weights = None if weights is None else self._mine(weights)
         frequency = torch.fft.rfftfreq(columns, device=start.device) + 0.5 / columns
         self._ramp = RAMP_STEP * frequency / tilts
-        self.primal_step: Tensor | float
+        self.primal_step: Tensor
         if self.weights is None:
             size = self._size(start)
             self.edge_step = EDGE_SHARE * size / 12
-            self.primal_step = 0.99 / (size * (1 + EDGE_SHARE))
+            step = start.new_tensor(0.99 / (size * (1 + EDGE_SHARE)))
+            self.primal_step = step.expand_as(start)
         else:
             seen = self.map.adjoint(torch.ones_like(self.map.data))
-            self._rows = BALANCE * inverse(self.map.forward(torch.ones_like(start)))
+            one = start.new_ones(()).expand_as(start)
+            self._rows = BALANCE * inverse(self.map.forward(one))
             self.edge_step = BALANCE * float(seen.mean()) / 24
-            self.primal_step = 1 / (BALANCE * (seen + seen.mean() / 2))
+            self.primal_step = seen.add_(seen.mean() / 2).mul_(BALANCE).reciprocal_()
         self.map.parameter.data = start
 
-    def reweigh(self, weight: float | Tensor, weights: Tensor) -> None:
-        """Go on with another weight and other weights of pixels; the duals keep their sense."""
-        assert self.weights is not None
-        strength, mine = self._strength(weight), self._mine(weights)
-        self.tensors["edges"].mul_(strength / self.strength)
-        self.tensors["data"].mul_(mine / self.weights)
-        self.strength, self.weights = strength, mine
+    def look_ahead(self, back: Tensor, positive: bool) -> Tensor:
+        """The primal step, then as far again; takes the place of `back`, which is Aᵀ data."""
+        point, edges = self.tensors["point"], self.tensors["edges"]
+        for part in slabs(point):
+            start, moved = point[:, part], back[:, part]
+            moved.sub_(divergence(edges, part))
+            torch.addcmul(start, moved, self.primal_step[:, part], value=-1, out=moved)
+            if positive:
+                moved.clamp_(min=0)
+            torch.lerp(start, moved, 2, out=moved)
+        return back
 
-    def dual(self, data: Tensor, residual: Tensor) -> Tensor:
+    def pull_edges(self, ahead: Tensor) -> Tensor:
+        """The dual step of the edges, over-relaxed; the weighed length of those in `ahead`."""
+        total = ahead.new_zeros(())
+        for part in slabs(ahead):
+            edges, slopes = self.tensors["edges"][:, :, part], gradient(ahead, part)
+            total += (length(slopes).sum((1, 2, 3), keepdim=True) * self.strength).sum()
+            pulled = torch.add(edges, slopes, alpha=self.edge_step, out=slopes)
+            pulled /= length(pulled).div_(self.strength).clamp_(min=1)
+            edges.lerp_(pulled, RELAXATION)
+        return total
+
+    def follow(self, last: TvState) -> None:
+        """Go on from the variables of another state of the same size; the duals keep their sense.
+
+        The other one must not be used any more.
+        """
+        assert self.weights is not None and last.weights is not None
+        self.tensors = last.tensors
+        self.tensors["edges"].mul_(self.strength / last.strength)
+        self.tensors["data"].mul_(self.weights / last.weights)
+
+    def pull_data(self, residual: Tensor) -> None:
+        """The dual step of the data, over-relaxed."""
+        data = self.tensors["data"]
+        data.lerp_(self._nearest(data, residual), RELAXATION)
+
+    def _nearest(self, data: Tensor, residual: Tensor) -> Tensor:
         """The proximal step of the data term's dual variable."""
         if self.weights is not None:
             return (data + self._rows * residual) * (self.weights / (self.weights + self._rows))
@@ -107,20 +145,39 @@ class TvState(Iterate):
         return 1.05 * size
 
 
-def gradient(voxels: Tensor) -> Tensor:
-    """Forward differences along y, z, x; zero at the far faces: (3, channels, y, z, x)."""
-    out = voxels.new_zeros((3, *voxels.shape))
-    torch.sub(voxels[:, 1:], voxels[:, :-1], out=out[0, :, :-1])
-    torch.sub(voxels[:, :, 1:], voxels[:, :, :-1], out=out[1, :, :, :-1])
-    torch.sub(voxels[..., 1:], voxels[..., :-1], out=out[2, ..., :-1])
+def slabs(voxels: Tensor) -> Iterator[slice]:
+    """A few slices of (channels, y, z, x) after the other."""
+    cores = torch.get_num_threads()
+    size = SLAB * cores if voxels.device.type == "cpu" else SLAB_ELSEWHERE
+    together = max(1, size // voxels[:, 0].numel())
+    for first in range(0, voxels.shape[1], together):
+        yield slice(first, first + together)
+
+
+def gradient(voxels: Tensor, part: slice = EVERYTHING) -> Tensor:
+    """Forward differences along y, z, x of some slices, zero at the far faces: (3, channels, …)."""
+    first, last, _ = part.indices(voxels.shape[1])
+    mine, behind = voxels[:, first:last], voxels[:, first + 1 : last + 1]
+    out = voxels.new_empty((3, *mine.shape))
+    within = behind.shape[1]
+    torch.sub(behind, mine[:, :within], out=out[0, :, :within])
+    torch.sub(mine[:, :, 1:], mine[:, :, :-1], out=out[1, :, :, :-1])
+    torch.sub(mine[..., 1:], mine[..., :-1], out=out[2, ..., :-1])
+    for face in (out[0, :, within:], out[1, :, :, -1], out[2, ..., -1]):
+        face.zero_()
     return out
 
 
-def divergence(edges: Tensor) -> Tensor:
-    """Minus the transpose of `gradient`: (channels, y, z, x)."""
-    out = edges.new_zeros(edges.shape[1:])
-    for axis, dim in enumerate((1, 2, 3)):
-        inner = edges[axis].narrow(dim, 0, edges.shape[dim + 1] - 1)
+def divergence(edges: Tensor, part: slice = EVERYTHING) -> Tensor:
+    """Minus the transpose of `gradient`, at some slices: (channels, y, z, x)."""
+    slices = edges.shape[2]
+    first, last, _ = part.indices(slices)
+    out = edges.new_zeros(edges[0, :, first:last].shape)
+    inside, touched = min(last, slices - 1), max(first, 1)
+    out[:, : inside - first] += edges[0, :, first:inside]
+    out[:, touched - first :] -= edges[0, :, touched - 1 : last - 1]
+    for axis, dim in ((1, 2), (2, 3)):
+        inner = edges[axis, :, first:last].narrow(dim, 0, edges.shape[dim + 1] - 1)
         out.narrow(dim, 0, inner.shape[dim]).add_(inner)
         out.narrow(dim, 1, inner.shape[dim]).sub_(inner)
     return out
@@ -128,4 +185,7 @@ def divergence(edges: Tensor) -> Tensor:
 
 def length(edges: Tensor) -> Tensor:
     """|∇| at every voxel; written out, since torch's norm over a leading axis is slow on a CPU."""
-    return edges.square().sum(0).sqrt_()
+    total = edges[0].square()
+    for edge in edges[1:]:
+        total.addcmul_(edge, edge)
+    return total.sqrt_()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tomoinr.geometry import Pixels, Poses, place, turn_z
+from tomoinr.geometry import Pixels, place
 from tomoinr.interfaces import Problem
 from tomoinr_poses.units import degrees_per_pixel
 
@@ -61,10 +61,9 @@ def _slopes(problem: Problem, pixels: Pixels) -> Tensor:
 
 def _moved(problem: Problem, step: Tensor, pixels: Pixels) -> Tensor:
     """The images after one step (pixels, pixels, degrees) of every pose."""
-    poses, size = problem.poses(), problem.series.pixel_size
-    dx, dy, degrees = step.to(poses.shift)
-    turned = turn_z(degrees.expand(len(poses.shift))) @ poses.rotation
-    moved = Poses(turned, poses.shift + size * torch.stack((dx, dy)))
+    size = problem.series.pixel_size
+    dx, dy, degrees = step.tolist()
+    moved = problem.poses().moved(dx * size, dy * size, degrees)
     views = place(moved, problem.series.shape, size)
     return problem.projector.project(problem.volume, views, pixels)
 

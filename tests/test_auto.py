@@ -1,0 +1,152 @@
+"""The automatic solver: Gauss–Newton steps of poses, and a plan that follows what they find."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tomoinr.builtin.auto import Auto
+from tomoinr.builtin.auto.find_poses import FindPoses
+from tomoinr.builtin.auto.pose_steps import propose
+from tomoinr.builtin.slices import Slices
+from tomoinr.geometry import Poses, place, turn_z
+from tomoinr.interfaces import PoseModel, Problem
+from tomoinr.options import NoOptions
+from tomoinr.team import Solo
+from tomoinr.testing.solvers import GRID, go_on, small_problem, truth
+from tomoinr.testing.threads import together
+
+TILTS = 15
+TURN = 2.0  # degrees per unit of the parameter
+
+
+class Free(PoseModel):
+    """A shift (pixels) and a turn for every image, the first three columns of `free`."""
+
+    name = "free"
+
+    def __init__(self, nominal: Poses) -> None:
+        super().__init__()
+        self.options, self._nominal = NoOptions(), nominal
+        self.free = nn.Parameter(torch.zeros(len(nominal.shift), 3))
+        self.unused = nn.Parameter(torch.zeros(2))
+
+    def forward(self) -> Poses:
+        turned = turn_z(TURN * self.free[:, 2]) @ self._nominal.rotation
+        return Poses(turned, self._nominal.shift + GRID.spacing * self.free[:, :2])
+
+
+def moved(size: float, seed: int = 1) -> tuple[Problem, Tensor]:
+    """Images moved by about `size` pixels and 2 × `size` degrees, and by how much each."""
+    problem = small_problem()
+    nominal = Poses.of(problem.series.angles.float())
+    motion = size * torch.randn(TILTS, 3, generator=torch.Generator().manual_seed(seed))
+    model = Free(nominal)
+    model.free.data.copy_(motion)
+    projector = Slices(Slices.Options(warp="bicubic"), GRID)
+    views = place(model().to("cpu"), problem.series.shape, GRID.spacing)
+    images = projector.project(truth(), views).detach()
+    series = replace(problem.series, images=images)
+    return replace(problem, series=series, projector=projector, poses=Free(nominal)), motion
+
+
+def flat(problem: Problem) -> Tensor:
+    return torch.ones_like(problem.series.images)
+
+
+def test_steps_find_the_motion_of_every_image() -> None:
+    problem, motion = moved(0.3)
+    problem = replace(problem, volume=truth())
+    model = problem.poses
+    assert isinstance(model, Free)
+    for _ in range(12):
+        propose(problem, Solo(), flat(problem)).accept(model)
+    left = (model.free.detach() - motion).abs().amax(0)
+    assert float(left[:2].max()) < 0.02  # pixels
+    assert TURN * float(left[2]) < 0.3  # degrees
+    assert float(model.unused.detach().abs().max()) == 0
+
+
+def test_a_step_is_as_long_as_the_way_and_no_longer_than_allowed() -> None:
+    for size, least, most in ((0.2, 0.1, 0.3), (4.0, 0.2, 1e9)):
+        problem, _ = moved(size)
+        problem = replace(problem, volume=truth())
+        found = propose(problem, Solo(), flat(problem))
+        assert least < found.rms < most
+        found.accept(problem.poses)
+        assert float(problem.poses.free.detach()[:, :2].abs().max()) <= 1.0 + 1e-6
+
+
+def test_right_poses_stay() -> None:
+    problem = replace(moved(0.0)[0], volume=truth())
+    assert propose(problem, Solo(), flat(problem)).rms < 1e-4
+
+
+def test_pixels_without_weight_say_nothing() -> None:
+    problem, _ = moved(0.3)
+    problem = replace(problem, volume=truth())
+    spoilt = problem.series.images.clone()
+    spoilt[:, :, :, :4] = 9.0
+    weights = flat(problem)
+    weights[:, :, :, :4] = 0
+    kept = propose(problem, Solo(), weights)
+    other = propose(
+        replace(problem, series=replace(problem.series, images=spoilt)), Solo(), weights
+    )
+    torch.testing.assert_close(kept.changes, other.changes)
+
+
+def test_every_team_makes_the_same_step() -> None:
+    problem, _ = moved(0.3)
+    problem = replace(problem, volume=truth())
+    alone = propose(problem, Solo(), flat(problem))
+    for theirs in together(3, lambda team: propose(problem, team, flat(problem))):
+        torch.testing.assert_close(theirs.changes, alone.changes, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "sought"), [(0.1, False), (1.5, True)])
+def test_poses_are_sought_where_they_are_far_off(size: float, sought: bool) -> None:
+    problem, _ = moved(size)
+    solver = Auto(Auto.Options(pose_steps=20, preview=40, rounds=0))
+    state = solver.init(problem, Solo())
+    go_on(solver, problem, state, Solo(), 1000)
+    (search,) = (stage for stage in state.stages if isinstance(stage, FindPoses))
+    assert bool(search.steps) == sought
+    assert state.step == 40 + 20 * sought
+
+
+def test_poses_are_found() -> None:
+    problem, motion = moved(0.25)
+    solver = Auto(Auto.Options(preview=60, rounds=2, round_steps=20))
+    go_on(solver, problem, solver.init(problem, Solo()), Solo(), 1000)
+    tilts = torch.deg2rad(problem.series.angles.float())
+    left = problem.poses.free.detach() - motion  # type: ignore[attr-defined,operator]
+    modes = torch.linalg.qr(torch.stack((tilts.cos(), tilts.sin()), dim=1)).Q
+    across = left[:, 0] - modes @ (modes.mT @ left[:, 0])
+    along = left[:, 1] - left[:, 1].mean()
+    assert float(across.square().mean().sqrt()) < 0.05
+    assert float(along.square().mean().sqrt()) < 0.05
+
+
+def test_a_stopped_run_goes_on_through_stages_and_poses() -> None:
+    """Stopped in the preview, and on the finer lattice: the end is the same to the last digit."""
+    options = Auto.Options(preview=8, rounds=2, round_steps=4)
+
+    def finished(stop: int) -> tuple[Tensor, Tensor]:
+        problem, _ = moved(0.1)
+        solver = Auto(options)
+        state = solver.init(problem, Solo())
+        go_on(solver, problem, state, Solo(), stop)
+        saved = copy.deepcopy((problem.modules().state_dict(), state.state_dict()))
+        again, _ = moved(0.1)
+        resumed = solver.init(again, Solo())
+        again.modules().load_state_dict(saved[0])
+        resumed.load_state_dict(saved[1])
+        go_on(solver, again, resumed, Solo(), 1000)
+        return again.voxels(), again.poses().shift.detach()
+
+    whole = finished(0)
+    for stop in (3, 6, 13):
+        torch.testing.assert_close(finished(stop), whole, rtol=1e-5, atol=1e-6)

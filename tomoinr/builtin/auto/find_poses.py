@@ -1,0 +1,51 @@
+"""Poses that are far off: learned together with the volume, on the images' own lattice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from tomoinr.builtin.auto.pose_steps import propose
+from tomoinr.builtin.auto.sharpen import Sharpen
+from tomoinr.builtin.auto.stage import Stage
+from tomoinr.builtin.joint import Joint
+from tomoinr.builtin.joint_state import JointState
+from tomoinr.builtin.priors import TotalVariation
+from tomoinr.interfaces import Problem
+from tomoinr.team import Team
+
+NEAR = 0.25  # pixels: poses that one Gauss–Newton step would move less need no search
+
+
+class FindPoses(Stage):
+    """The joint solver, where a first volume shows that it is needed."""
+
+    def __init__(self, problem: Problem, team: Team, steps: int, capture: float) -> None:
+        smooth = TotalVariation(TotalVariation.Options())
+        self.problem = replace(problem, priors=(smooth,))
+        self.steps, self._team = steps, team
+        self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture))
+        self._state: JointState
+
+    def enter(self, before: Stage | None) -> None:
+        """A joint run of its own, or none."""
+        if isinstance(before, Sharpen):
+            found = propose(before.with_poses(self.problem.poses), self._team, before.weights)
+            if found.rms < NEAR:
+                self.steps = 0
+                return
+        self._state = self._solver.init(self.problem, self._team)
+
+    def step(self) -> Tensor:
+        """One batch."""
+        return self._solver.step(self.problem, self._state, self._team)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The joint solver's."""
+        return self._state.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._state.load_state_dict(state)

@@ -1,0 +1,119 @@
+"""Total variation, again and again: each time with better poses and a better idea of the noise."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tomoinr.builtin.auto.pose_steps import propose
+from tomoinr.builtin.auto.stage import Stage
+from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.noise import weigh
+from tomoinr.builtin.tv import Tv
+from tomoinr.builtin.tv_state import TvState
+from tomoinr.interfaces import Component, PoseModel, Problem, Projector
+from tomoinr.options import NoOptions
+from tomoinr.team import Team
+
+
+class Sharpen(Stage):
+    """Total variation with pixels weighed by the noise that the stage before has left.
+
+    `finer`: voxels along a pixel's edge; `caution`: as an option of the automatic solver.
+    """
+
+    weights: Tensor  # of pixels, (channels, T, rows, columns)
+
+    def __init__(
+        self, problem: Problem, team: Team, steps: int, finer: int, caution: float
+    ) -> None:
+        self._own, self._team, self._finer, self._caution = problem, team, finer, caution
+        self.steps = steps
+        self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
+        self._solver = Tv(Tv.Options(steps=steps))
+        self._state: TvState
+
+    def enter(self, before: Stage | None) -> None:
+        """Poses move once and then stay; noise is measured; on the same lattice TV just goes on."""
+        last = before if isinstance(before, Sharpen) else None
+        if last and any(p.requires_grad for p in self._own.poses.parameters()):
+            free = self._own.poses
+            propose(last.with_poses(free), self._team, last.weights).accept(free)
+        same = last is not None and last._finer == self._finer
+        self.problem = last.problem if last and same else self._on_lattice()
+        poses = Fixed(NoOptions(), self._own.poses().to(self._team.device), self.problem.grid)
+        self.problem = self.with_poses(poses.to(self._team.device))
+        if before and not same:
+            with torch.no_grad():
+                self._parameter().copy_(_spread(before.problem.volume, self._finer))
+        strength = self._weigh(explained=before is not None)
+        self._state = TvState(self.problem, self._team, strength, self.weights)
+        if last and same:
+            self._state.follow(last._state)
+
+    def with_poses(self, poses: PoseModel) -> Problem:
+        """The problem on this stage's lattice, with other poses."""
+        return replace(self.problem, poses=poses)
+
+    def step(self) -> Tensor:
+        """One primal-dual iteration; the loss in units of the joint solver's."""
+        return self._solver.step(self.problem, self._state, self._team) / self._unit**2
+
+    def state_dict(self) -> dict[str, Any]:
+        """The iterate, its duals, and what the next stage will ask for."""
+        kept = {"values": self._parameter().data, "pixel_weights": self.weights}
+        return self._state.state_dict() | kept
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._state.load_state_dict(state)
+        self._state.map.parameter.data, self.weights = state["values"], state["pixel_weights"]
+
+    def _parameter(self) -> torch.nn.Parameter:
+        (parameter,) = self.problem.volume.parameters()
+        return parameter
+
+    def _on_lattice(self) -> Problem:
+        """The problem with a volume and a projector on this stage's lattice."""
+        p, grid = self._own, self._own.grid.finer(self._finer)
+        if self._finer == 1:
+            return p
+        volume = _class(p.volume)(p.volume.options, grid, p.volume.channels).to(self._team.device)
+        projector = _class(p.projector)(p.projector.options, grid)
+        return replace(p, grid=grid, volume=volume, projector=projector)
+
+    def _weigh(self, explained: bool) -> Tensor:
+        """Weights of pixels, from what a model leaves of them if there is one; that of TV."""
+        series = self.problem.series
+        with torch.no_grad():
+            model = self.problem.predict() if explained else None
+        noise = weigh(series.images, model)
+        self.weights = noise.weights
+        # A voxel that every view sees is known to within error / √views, in units of density.
+        return self._caution * noise.error / series.pixel_size / len(series.angles) ** 0.5
+
+
+def sharper(projector: Projector) -> Projector:
+    """The same projector with its sharpest interpolation, where it has a choice."""
+    if any(field.name == "warp" for field in fields(projector.options)):
+        options = replace(projector.options, warp="bicubic")
+        made: Projector = _class(projector)(options, projector.grid)
+        return made
+    return projector
+
+
+def _spread(volume: torch.nn.Module, finer: int) -> Tensor:
+    """A volume's voxels, each divided into finer ones of the same density."""
+    (parameter,) = volume.parameters()
+    values: Tensor = parameter
+    for dim in (1, 2, 3):
+        values = values.repeat_interleave(finer, dim)
+    return values
+
+
+def _class(part: Component) -> Any:
+    """A part's class, to make another like it."""
+    return type(part)

@@ -1,0 +1,145 @@
+"""No knobs: total variation with pixels weighed by noise, while poses settle; then on finer voxels.
+
+What poses need is found out: where the first volume shows them to be far off, they are learned
+together with it; else a Gauss–Newton step between any two stages makes them right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tomoinr.builtin.auto.find_poses import FindPoses
+from tomoinr.builtin.auto.sharpen import Sharpen, sharper
+from tomoinr.builtin.auto.stage import Stage
+from tomoinr.interfaces import Ability, Problem, Solver
+from tomoinr.options import option
+from tomoinr.team import Team
+
+
+class AutoState:
+    """The stage under way, and those to come."""
+
+    def __init__(self, stages: list[Stage]) -> None:
+        self.step = 0
+        self.stages = stages
+        self.entered: Stage | None = None
+
+    def now(self) -> Stage:
+        """The stage that the next step belongs to, entered if it is new."""
+        while True:
+            stage = self._due()
+            if stage is self.entered:
+                return stage
+            stage.enter(self.entered)
+            if stage.steps:
+                self.entered = stage
+
+    def total(self) -> int:
+        """Steps in all, as far as is known."""
+        return sum(stage.steps for stage in self.stages)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step, the plan, and what the stage under way needs."""
+        number = self.stages.index(self.entered) if self.entered else -1
+        inner = self.entered.state_dict() if self.entered else {}
+        lengths = [stage.steps for stage in self.stages]
+        return {"step": self.step, "stage": number, "lengths": lengths, "inner": inner}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.step = int(state["step"])
+        for stage, steps in zip(self.stages, state["lengths"], strict=True):
+            stage.steps = int(steps)
+        if state["stage"] >= 0:
+            self.entered = self.stages[int(state["stage"])]
+            self.entered.enter(None)
+            self.entered.load_state_dict(state["inner"])
+
+    def _due(self) -> Stage:
+        done = 0
+        for stage in self.stages:
+            done += stage.steps
+            if self.step < done:
+                break
+        return stage
+
+
+class Auto(Solver):
+    """What a user gets who chooses nothing: the best that is known for one tilt series."""
+
+    name = "auto"
+    needs = frozenset({Ability.BLOCKS, Ability.LINEAR})
+    abilities = frozenset({Ability.POSES})
+    partners = {
+        "volume": ("voxels",),
+        "poses": ("rigid", "fixed"),
+        "projector": ("slices",),
+    }
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of the automatic solver."""
+
+        steps: int = option(0, "steps in all; 0: as many as the parts below ask for", low=0)
+        preview: int = option(100, "iterations of TV on the images' own lattice", low=2)
+        pose_steps: int = option(400, "batches that find poses, where they are far off", low=1)
+        capture: float = option(2.0, "pixels by which such poses may be off", low=0)
+        finer: int = option(2, "voxels along a pixel's edge, in the last part", low=1, high=4)
+        rounds: int = option(5, "times that poses and noise are found anew on it", low=0)
+        round_steps: int = option(36, "iterations of TV in each round", low=1)
+        caution: float = option(
+            0.17, "edges kept down, in standard errors of a voxel that all views see", low=0
+        )
+
+    presets = {"fast": {"rounds": 2, "round_steps": 30}, "best": {"rounds": 8, "round_steps": 60}}
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def init(self, problem: Problem, team: Team) -> AutoState:
+        """The plan."""
+        return AutoState(plan(problem, team, self.options))
+
+    def step(self, problem: Problem, state: AutoState, team: Team) -> Tensor:  # type: ignore[override]
+        """One step of the stage under way; at the end the result goes into the volume."""
+        stage = state.now()
+        loss = stage.step()
+        state.step += 1
+        if self.done(problem, state):
+            (fine,), (own,) = stage.problem.volume.parameters(), problem.volume.parameters()
+            with torch.no_grad():
+                own.copy_(functional.avg_pool3d(fine, fine.shape[1] // own.shape[1]))
+        return loss
+
+    def done(self, problem: Problem, state: AutoState) -> bool:  # type: ignore[override]
+        """After the last stage."""
+        return state.step >= state.total()
+
+
+def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
+    """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
+    problem = replace(problem, projector=sharper(problem.projector))
+    half = options.preview // 2
+    coarse = partial(Sharpen, problem, team, finer=1, caution=options.caution)
+    fine = partial(Sharpen, problem, team, finer=options.finer, caution=options.caution)
+    outline: list[tuple[int, Any]] = [(half, coarse), (half, coarse)]
+    if any(p.requires_grad for p in problem.poses.parameters()):
+        search = partial(FindPoses, problem, team, capture=options.capture)
+        outline.insert(1, (options.pose_steps, search))
+    outline += [(options.round_steps, fine)] * options.rounds
+    lengths = _fitted([steps for steps, _ in outline], options.steps)
+    return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
+
+
+def _fitted(lengths: list[int], steps: int) -> list[int]:
+    """Stages shortened or lengthened in proportion to `steps` in all; 0: as they are."""
+    if steps == 0:
+        return lengths
+    ends = [round(steps * sum(lengths[: i + 1]) / sum(lengths)) for i in range(len(lengths))]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,33 @@
+"""What the automatic solver is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+from tomoinr.interfaces import Problem
+
+
+class Stage(ABC):
+    """Some steps of one method on one problem; a stage may find on entering that it needs none."""
+
+    steps: int
+    problem: Problem
+
+    @abstractmethod
+    def enter(self, before: Stage | None) -> None:
+        """Set out from what the stage before has found."""
+
+    @abstractmethod
+    def step(self) -> Tensor:
+        """One step; its loss."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on in the middle."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
