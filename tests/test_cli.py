@@ -16,7 +16,7 @@ from tomoinr import builtin, cli, hookimpl
 from tomoinr.plugins import Plugins
 
 PROGRAM = Path(sys.executable).with_name("tomoinr")
-RESULTS = ["history.csv", "poses.json", "recipe.toml", "volume.mrc"]
+RESULTS = ["history.csv", "poses.json", "recipe.toml", "trust.json", "volume.mrc"]
 SIMULATED = ["stack.mrc", "stack.rawtlt", "truth.json", "truth.mrc"]
 
 

@@ -21,7 +21,7 @@ FLOORS = (
     "hookspecs faults",
     "plugins",
     "files recipe assemble api __init__",
-    "builtin testing cli",
+    "builtin trust testing cli",
     "__main__",
 )
 HIGHEST = {"metrics": 1, "fsc": 1, "pictures": 1, "builtin": 5}  # the top floor that these may use
@@ -43,7 +43,7 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, contracts, the program, measures and pictures stand on it.
 LARGEST = 1600
-UNCOUNTED = {"builtin", "testing", "cli", "metrics", "fsc", "pictures"}
+UNCOUNTED = {"builtin", "trust", "testing", "cli", "metrics", "fsc", "pictures"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted(ROOT.glob("plugins/*/tomoinr_*/**/*.py"))

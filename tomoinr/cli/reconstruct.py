@@ -10,8 +10,10 @@ import typer
 
 from tomoinr.api import execute
 from tomoinr.cli.progress import Progress
+from tomoinr.files import check_folder
 from tomoinr.recipe import Recipe
 from tomoinr.team import open_team
+from tomoinr.trust import FILES, assess, save
 
 
 class Quality(enum.StrEnum):
@@ -27,6 +29,24 @@ class Order(enum.StrEnum):
 
     imod = "imod"
     xyz = "xyz"
+
+
+class Trust(enum.StrEnum):
+    """What is done to find out how far the result can be believed."""
+
+    none = "none"
+    quick = "quick"
+    full = "full"
+
+
+JUDGED = {Trust.none: (), Trust.quick: FILES[:1], Trust.full: FILES}  # what each writes
+Judge = Annotated[
+    Trust,
+    typer.Option(
+        help="Judge the result, in trust.json: quick takes half as long as --quality fast; full "
+        "runs the recipe five times more and writes uncertainty.mrc."
+    ),
+]
 
 
 def reconstruct(
@@ -53,6 +73,7 @@ def reconstruct(
     align: Annotated[bool, typer.Option(help="Find rough poses before learning them.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
     order: Annotated[Order, typer.Option(help="Axes of volume.mrc.")] = Order.imod,
+    trust: Judge = Trust.quick,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
 ) -> None:
     """Reconstruct a tilt series; writes volume.mrc, poses.json, history.csv, recipe.toml.
@@ -71,29 +92,37 @@ def reconstruct(
     parts = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}
     table |= {kind: name for kind, name in parts.items() if name is not None}
     table |= {"prior": prior} if prior else {}
-    _execute(Recipe.parse(table), steps, force)
+    _execute(Recipe.parse(table), steps, force, trust)
 
 
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe (TOML), as `reconstruct` writes it.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
+    trust: Judge = Trust.quick,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
 ) -> None:
     """Carry out a recipe; paths in it count from its own folder."""
-    _execute(Recipe.load(recipe, out), steps, force)
+    _execute(Recipe.load(recipe, out), steps, force, trust)
 
 
-def _execute(recipe: Recipe, steps: int | None, force: bool) -> None:
+def _execute(recipe: Recipe, steps: int | None, force: bool, trust: Trust) -> None:
+    folder, order, team = Path(recipe.output.folder), recipe.output.order, open_team()
+    check_folder(folder, JUDGED[trust], force)
     with Progress() as progress:
-        execute(
+        result = execute(
             recipe,
             steps=steps,
             force=force,
-            team=open_team(),
+            team=team,
             tell=progress.tell,
             observers=[progress.stepped],
         )
-    progress.tell(
-        f"wrote volume.mrc, poses.json, history.csv, recipe.toml in {recipe.output.folder}"
-    )
+        progress.tell(f"wrote volume.mrc, poses.json, history.csv, recipe.toml in {folder}")
+        if trust is Trust.none:
+            return
+        judged = assess(result, trust is Trust.full, team=team)
+        if team.rank == 0:
+            written = save(folder, judged, result, order, force)
+            for line in (*judged.lines(), f"wrote {', '.join(written)} in {folder}"):
+                progress.tell(line)

@@ -1,0 +1,23 @@
+"""How far a reconstruction can be believed: `print(assess(result))`."""
+
+from tomoinr.trust.doubts import warnings
+from tomoinr.trust.halves import Halves, halves
+from tomoinr.trust.report import FILES, Trust, assess, save
+from tomoinr.trust.residuals import PerTilt, residuals
+from tomoinr.trust.uncertainty import Uncertainty, uncertainty
+from tomoinr.trust.wedge import filled
+
+__all__ = [
+    "FILES",
+    "Halves",
+    "PerTilt",
+    "Trust",
+    "Uncertainty",
+    "assess",
+    "filled",
+    "halves",
+    "residuals",
+    "save",
+    "uncertainty",
+    "warnings",
+]
