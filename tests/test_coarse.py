@@ -101,6 +101,14 @@ def test_one_odd_frame_harms_no_other(spoil):
     assert around.min() <= found.poses.angles().rotation[odd] <= around.max()
 
 
+def test_hot_pixels_harm_nothing():
+    made = disturbed("dendrite")
+    hot = np.random.default_rng(0).random(made.images.shape) < 1e-3
+    images = np.where(hot, 20 * made.images.max(), made.images)
+    dx, dy, turn = errors(made, coarse_alignment(TiltSeries(images, made.angles)).poses)
+    assert max(dx, dy) < 0.2 and abs(turn.mean()) < 0.3 and turn.std() < 0.5
+
+
 def test_odd_non_square_images_and_pixels_in_angstrom():
     made = taken("dendrite", (51, 43, 44), shift=2, rotation=1.5, axis=-3, dose=30)
     series = replace(made.series(), pixel_size=4.2)

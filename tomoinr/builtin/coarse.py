@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tomoinr.builtin.coarse_shift import Field, axes, centres_of_mass, neighbours, survey
 from tomoinr.builtin.coarse_turn import REACH, Turns, find_turns
+from tomoinr.builtin.noise import despiked
 from tomoinr.data import Alignment, TiltSeries
 from tomoinr.geometry import Poses
 
@@ -89,7 +90,7 @@ def aligned_by_parts(field: Field, degrees: Tensor) -> Found:
 
 def combined(series: TiltSeries) -> Tensor:
     """All channels as one, each of the same weight: (T, H, W)."""
-    images = series.images.cpu()
+    images = despiked(series.images.cpu())
     weights = images.std((1, 2, 3)).clamp(min=1e-30).reciprocal()
     return torch.einsum("cthw,c->thw", images, weights)
 

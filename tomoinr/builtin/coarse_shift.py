@@ -11,12 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from tomoinr.builtin.coarse_turn import moved, shrunk
-from tomoinr.builtin.noise import smooth
+from tomoinr.builtin.noise import alike, smooth
 from tomoinr.geometry import positions
 
 EDGE_MASS = 0.02  # the part of the mass that may lie at the edge of the field
 UNSTEADY = 0.15  # relative spread of the masses over the tilts
-CONTRAST = 4.0  # times more or less than the usual one: no image of the specimen
 WIDTH = 1.5  # pixels of `smooth`, which leaves 1 / (2 √π WIDTH) of the noise
 CLEAR = 3.0  # what stands out of the noise by so many standard deviations is specimen
 BAND = 8  # the correlation ignores what is wider than this part of the image
@@ -43,9 +42,7 @@ def survey(images: Tensor) -> Field:
     level = torch.stack([side.mean((1, 2)) for side in sides]).amin(0)
     edge = torch.ones(height, width)
     edge[band:-band, band:-band] = 0
-    contrast = smooth(images).std((1, 2))
-    usual = contrast.median()
-    usable = (contrast > usual / CONTRAST) & (contrast < usual * CONTRAST)
+    usable = alike(images[None])
     images = images - level[:, None, None]
     mass = images.sum((1, 2))
     usual = mass[usable].median()

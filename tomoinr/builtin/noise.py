@@ -12,10 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 BINS = 24
+TOLERATED = 0.02  # of the images' rms: what may be left of an image, however little of others
 MODEL_ERROR = 0.002  # of the images' rms: what a lattice cannot show, however good the data
 ROUNDS = 4
 ABSORBED = 1.07  # makes up for the noise that a model takes for specimen
 TRIMMED = 1.08  # makes up for what trimming takes from the mean of normal numbers' squares
+CONTRAST = 4.0  # times more or less than the usual one: no image of the specimen
+STRANGE = 2.0  # times the usual image's misfit: less and less of the specimen
+OUTLIER = 6.0  # standard deviations beyond which a pixel counts as if it were there
+JUDGED = 3
+LONELY = 4.0  # times farther from the median than all but one neighbour, or than images vary
+LEAST = 1e-3  # weight of what is not believed: never zero, so that it can be believed again
 SMOOTH = 1.5  # pixels: enough to tame the noise in the variance, less than a specimen's detail
 
 
@@ -40,7 +47,8 @@ def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
     intensity, gives the variance at each intensity; what is left of the specimen adds to it.
     """
     if explained is None:
-        level, power = smooth(images)[:, 2:-2, 2:-2], _corners(images).square()
+        level, corners = _corners(images)
+        power = corners.square()
     else:
         level, power = explained, (images - explained).square() * ABSORBED
     x, y = _binned(level.flatten().double(), power.flatten().double())
@@ -52,10 +60,14 @@ def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
     return Noise(float(gain), float(floor))
 
 
-def _corners(images: Tensor) -> Tensor:
-    """Fourth differences along rows and columns, of unit gain for white noise."""
-    filter_ = images.new_tensor([1.0, -4, 6, -4, 1]) / 70**0.5
-    return functional.conv2d(images[:, None], torch.outer(filter_, filter_)[None, None])[:, 0]
+def _corners(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Fourth differences along rows and columns, of unit gain for white noise; and the level."""
+    level = smooth(images)
+    for axis in (1, 2):
+        if images.shape[axis] >= 5:
+            images = images.diff(n=4, dim=axis) / 70**0.5
+            level = level.narrow(axis, 2, images.shape[axis])
+    return level, images
 
 
 def _binned(level: Tensor, power: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -89,14 +101,72 @@ class Weighing(NamedTuple):
 
 
 def weigh(images: Tensor, explained: Tensor | None = None) -> Weighing:
-    """Inverse variances of (channels, tilts, rows, columns), from the images or a model's rest."""
-    weights, errors = [], []
-    for number, channel in enumerate(images):
-        model = None if explained is None else explained[number]
-        level = smooth(channel) if model is None else model
-        variance = calibrate(channel, model).variance(level)
-        variance = variance + MODEL_ERROR**2 * channel.square().mean()
-        mean = variance.mean()
-        weights.append(mean / variance)
-        errors.append(mean.sqrt())
-    return Weighing(torch.stack(weights), torch.stack(errors))
+    """Inverse variances of (channels, tilts, rows, columns), from the images or a model's rest.
+
+    Images that are unlike the others, or that the model explains much worse, count little or
+    not at all; so do single pixels that stand out.
+    """
+    judged = [
+        _by_itself(channel) if explained is None else _by_model(channel, explained[number])
+        for number, channel in enumerate(images)
+    ]
+    weights, errors = zip(*judged, strict=True)
+    return Weighing(torch.stack(weights).clamp(min=LEAST), torch.stack(errors))
+
+
+def alike(images: Tensor) -> Tensor:
+    """Which images (channels, tilts, rows, columns) have about the usual contrast: (tilts,)."""
+    contrast = torch.stack([smooth(channel).std((1, 2)) for channel in images])
+    relative = (contrast / contrast.median(1, keepdim=True).values.clamp(min=1e-30)).amax(0)
+    return (relative > 1 / CONTRAST) & (relative < CONTRAST)
+
+
+def despiked(images: Tensor) -> Tensor:
+    """Images (..., rows, columns) whose lone pixels, hot or dead, show what is around them."""
+    if min(images.shape[-2:]) < 2:
+        return images
+    stack = images.reshape(-1, *images.shape[-2:])
+    high = LONELY * smooth(stack).std((1, 2)).median()
+    return torch.stack([_without_spikes(image, high) for image in stack]).reshape(images.shape)
+
+
+def _without_spikes(image: Tensor, high: Tensor) -> Tensor:
+    """Pixels go that are far from the median around them, as is at most one neighbour."""
+    around = functional.pad(image[None, None], (1, 1, 1, 1), mode="reflect")
+    around = functional.unfold(around, 3)[0].reshape(9, *image.shape)
+    usual = around.median(0).values
+    off = (around - usual).abs()
+    others = torch.cat((off[:4], off[5:])).topk(2, dim=0).values[1]
+    return torch.where(off[4] > torch.maximum(high, LONELY * others), usual, image)
+
+
+def _by_itself(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights and error with no model: by brightness, without blank or odd images."""
+    usable = alike(images[None])
+    usable = usable if bool(usable.any()) else ~usable
+    variance = _variance(images, smooth(images), usable, calibrate(images[usable]))
+    mean = variance[usable].mean()
+    return mean / variance * usable[:, None, None], mean.sqrt()
+
+
+def _by_model(images: Tensor, model: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights and error from what a model leaves; images it leaves too much of lose theirs."""
+    squares = (images - model).square()
+    trusted = torch.ones(len(images), dtype=torch.bool, device=images.device)
+    for _ in range(JUDGED):
+        noise = calibrate(images[trusted], model[trusted])
+        variance = _variance(images, model, trusted, noise)
+        far = squares / variance / OUTLIER**2
+        tolerated = TOLERATED**2 * images[trusted].square().mean()
+        left = torch.where(far > 1, OUTLIER**2 * variance, squares).mean((1, 2)) + tolerated
+        excess = left / (variance.mean((1, 2)) + tolerated)
+        excess = excess / excess.median()
+        trusted = excess <= STRANGE
+    trust = (STRANGE / excess.clamp(min=STRANGE)).square()[:, None, None]
+    mean = variance[trusted].mean()
+    return mean / variance * trust / far.clamp(min=1), mean.sqrt()
+
+
+def _variance(images: Tensor, level: Tensor, usable: Tensor, noise: Noise) -> Tensor:
+    """Of every pixel, given what is expected there: noise and what no lattice can show."""
+    return noise.variance(level) + MODEL_ERROR**2 * images[usable].square().mean()
