@@ -74,14 +74,14 @@ def test_a_step_is_as_long_as_the_way_and_no_longer_than_allowed() -> None:
         problem, _ = moved(size)
         problem = replace(problem, volume=truth())
         found = propose(problem, Solo(), flat(problem))
-        assert least < found.rms < most
+        assert least < found.motion < most
         found.accept(problem.poses)
         assert float(problem.poses.free.detach()[:, :2].abs().max()) <= 1.0 + 1e-6
 
 
 def test_right_poses_stay() -> None:
     problem = replace(moved(0.0)[0], volume=truth())
-    assert propose(problem, Solo(), flat(problem)).rms < 1e-4
+    assert propose(problem, Solo(), flat(problem)).motion < 1e-4
 
 
 def test_pixels_without_weight_say_nothing() -> None:

@@ -105,6 +105,8 @@ def execute(
         tell(line)
     known = len(plugins.broken)
     result = run(problem.to(team.device), solver, team, [*observers, plugins.stepped])
+    for note in result.notes:
+        tell(note)
     for broken in plugins.broken[known:]:
         tell(f"{broken.plugin}: {broken.reason}")
     # Whole paths, so that it does not matter from where the result is saved.

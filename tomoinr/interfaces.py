@@ -142,7 +142,10 @@ class Problem:
 
 
 class State(Protocol):
-    """Where a solver stands: what a checkpoint must hold beside the parameters."""
+    """Where a solver stands: what a checkpoint must hold beside the parameters.
+
+    It may have `notes`, lines of plain words on what was found; the result takes them over.
+    """
 
     step: int
 

@@ -26,8 +26,8 @@ def run(
     modules = problem.modules()
     team.copy_([*modules.parameters(), *modules.buffers()])
     with flushed_denormals():
-        history = _iterate(problem, solver, team, observers)
-    return _result(problem, history)
+        history, notes = _iterate(problem, solver, team, observers)
+    return _result(problem, history, notes)
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def flushed_denormals() -> Iterator[None]:
 
 def _iterate(
     problem: Problem, solver: Solver, team: Team, observers: Sequence[Observer]
-) -> tuple[Record, ...]:
+) -> tuple[tuple[Record, ...], tuple[str, ...]]:
     state = solver.init(problem, team)
     # Reading a loss waits for the device: on a GPU, not at every step.
     every = 1 if team.device.type == "cpu" else 10
@@ -58,7 +58,7 @@ def _iterate(
         if team.rank == 0:
             for observe in observers:
                 observe(state.step, history[-1].loss, problem)
-    return tuple(history)
+    return tuple(history), tuple(getattr(state, "notes", ()))
 
 
 def _check_loss(record: Record, solver: Solver) -> None:
@@ -69,12 +69,15 @@ def _check_loss(record: Record, solver: Solver) -> None:
         )
 
 
-def _result(problem: Problem, history: tuple[Record, ...]) -> Reconstruction:
+def _result(
+    problem: Problem, history: tuple[Record, ...], notes: tuple[str, ...]
+) -> Reconstruction:
     voxels = problem.voxels().cpu().numpy()
     return Reconstruction(
         voxels=voxels[0] if len(voxels) == 1 else voxels,
         grid=problem.grid,
         poses=problem.poses().to("cpu"),
         history=history,
-        series=problem.series,
+        series=problem.series.to(torch.device("cpu")),
+        notes=notes,
     )

@@ -12,19 +12,45 @@ from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.joint_state import JointState
+from tomoinr.builtin.noise import alike
 from tomoinr.builtin.priors import TotalVariation
-from tomoinr.interfaces import Problem
+from tomoinr.geometry import Poses
+from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.team import Team
 
 NEAR = 0.25  # pixels: poses that one Gauss–Newton step would move less need no search
 
 
+class Chosen(PoseModel):
+    """Some of the poses of another model."""
+
+    name = "chosen"
+
+    def __init__(self, model: PoseModel, some: Tensor) -> None:
+        super().__init__()
+        self.options, self._some, self.model = model.options, some, model
+
+    def forward(self) -> Poses:
+        """Those poses."""
+        poses = self.model()
+        return Poses(poses.rotation[self._some], poses.shift[self._some])
+
+
 class FindPoses(Stage):
-    """The joint solver, where a first volume shows that it is needed."""
+    """The joint solver on images that are alike, where a first volume shows that it is needed."""
+
+    moved = 0.0  # pixels by which one step would have moved the usual image
 
     def __init__(self, problem: Problem, team: Team, steps: int, capture: float) -> None:
         smooth = TotalVariation(TotalVariation.Options())
-        self.problem = replace(problem, priors=(smooth,))
+        some = alike(problem.series.images).nonzero()[:, 0]
+        self.problem = replace(
+            problem,
+            series=problem.series.select(some.tolist()),
+            poses=Chosen(problem.poses, some),
+            priors=(smooth,),
+        )
+        self._all = problem.poses
         self.steps, self._team = steps, team
         self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture))
         self._state: JointState
@@ -32,8 +58,9 @@ class FindPoses(Stage):
     def enter(self, before: Stage | None) -> None:
         """A joint run of its own, or none."""
         if isinstance(before, Sharpen):
-            found = propose(before.with_poses(self.problem.poses), self._team, before.weights)
-            if found.rms < NEAR:
+            found = propose(before.with_poses(self._all), self._team, before.weights)
+            self.moved = found.motion
+            if found.motion < NEAR:
                 self.steps = 0
                 return
         self._state = self._solver.init(self.problem, self._team)

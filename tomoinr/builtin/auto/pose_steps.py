@@ -18,10 +18,10 @@ STEP = 0.25  # pixels to either side, from which slopes are found
 
 
 class Proposal(NamedTuple):
-    """Changes of a pose model's parameters, and by how much they move images (rms, pixels)."""
+    """Changes of a pose model's parameters, and by how much they move the usual image (pixels)."""
 
     changes: list[Tensor]
-    rms: float
+    motion: float
 
     def accept(self, model: PoseModel) -> None:
         """Make them."""
@@ -47,7 +47,8 @@ def propose(problem: Problem, team: Team, weights: Tensor) -> Proposal:
     free = _free(problem.poses)
     parts = change.split([p.numel() for p in free])
     changes = [part.view_as(p).to(p) for part, p in zip(parts, free, strict=True)]
-    return Proposal(changes, float(motion.square().mean().sqrt()))
+    # The median: one odd image may ask for anything.
+    return Proposal(changes, float(motion.square().mean(1).median().sqrt()))
 
 
 @torch.no_grad()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.box import moved_to, spread
 from tomoinr.builtin.auto.pose_steps import propose
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import weigh
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
-from tomoinr.interfaces import Component, PoseModel, Problem, Projector
+from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
@@ -26,6 +27,7 @@ class Sharpen(Stage):
     """
 
     weights: Tensor  # of pixels, (channels, T, rows, columns)
+    moved = 0.0  # pixels by which the usual image moved on entering
 
     def __init__(
         self, problem: Problem, team: Team, steps: int, finer: int, caution: float
@@ -39,16 +41,18 @@ class Sharpen(Stage):
     def enter(self, before: Stage | None) -> None:
         """Poses move once and then stay; noise is measured; on the same lattice TV just goes on."""
         last = before if isinstance(before, Sharpen) else None
-        if last and any(p.requires_grad for p in self._own.poses.parameters()):
-            free = self._own.poses
-            propose(last.with_poses(free), self._team, last.weights).accept(free)
+        free = self._own.poses
+        if last and any(p.requires_grad for p in free.parameters()):
+            change = propose(last.with_poses(free), self._team, last.weights)
+            change.accept(free)
+            self.moved = change.motion
         same = last is not None and last._finer == self._finer
         self.problem = last.problem if last and same else self._on_lattice()
         poses = Fixed(NoOptions(), self._own.poses().to(self._team.device), self.problem.grid)
         self.problem = self.with_poses(poses.to(self._team.device))
         if before and not same:
             with torch.no_grad():
-                self._parameter().copy_(_spread(before.problem.volume, self._finer))
+                self._parameter().copy_(spread(before.problem.volume, self._finer))
         strength = self._weigh(explained=before is not None)
         self._state = TvState(self.problem, self._team, strength, self.weights)
         if last and same:
@@ -78,12 +82,10 @@ class Sharpen(Stage):
 
     def _on_lattice(self) -> Problem:
         """The problem with a volume and a projector on this stage's lattice."""
-        p, grid = self._own, self._own.grid.finer(self._finer)
+        own = self._own
         if self._finer == 1:
-            return p
-        volume = _class(p.volume)(p.volume.options, grid, p.volume.channels).to(self._team.device)
-        projector = _class(p.projector)(p.projector.options, grid)
-        return replace(p, grid=grid, volume=volume, projector=projector)
+            return own
+        return moved_to(own, own.grid.finer(self._finer), self._team.device)
 
     def _weigh(self, explained: bool) -> Tensor:
         """Weights of pixels, from what a model leaves of them if there is one; that of TV."""
@@ -94,26 +96,3 @@ class Sharpen(Stage):
         self.weights = noise.weights
         # A voxel that every view sees is known to within error / √views, in units of density.
         return self._caution * noise.error / series.pixel_size / len(series.angles) ** 0.5
-
-
-def sharper(projector: Projector) -> Projector:
-    """The same projector with its sharpest interpolation, where it has a choice."""
-    if any(field.name == "warp" for field in fields(projector.options)):
-        options = replace(projector.options, warp="bicubic")
-        made: Projector = _class(projector)(options, projector.grid)
-        return made
-    return projector
-
-
-def _spread(volume: torch.nn.Module, finer: int) -> Tensor:
-    """A volume's voxels, each divided into finer ones of the same density."""
-    (parameter,) = volume.parameters()
-    values: Tensor = parameter
-    for dim in (1, 2, 3):
-        values = values.repeat_interleave(finer, dim)
-    return values
-
-
-def _class(part: Component) -> Any:
-    """A part's class, to make another like it."""
-    return type(part)

@@ -6,17 +6,19 @@ together with it; else a Gauss–Newton step between any two stages makes them r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, moved_to, roomy, sharper
 from tomoinr.builtin.auto.find_poses import FindPoses
-from tomoinr.builtin.auto.sharpen import Sharpen, sharper
+from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
+from tomoinr.builtin.noise import despiked
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.team import Team
@@ -29,6 +31,7 @@ class AutoState:
         self.step = 0
         self.stages = stages
         self.entered: Stage | None = None
+        self.notes: tuple[str, ...] = ()
 
     def now(self) -> Stage:
         """The stage that the next step belongs to, entered if it is new."""
@@ -114,7 +117,8 @@ class Auto(Solver):
         if self.done(problem, state):
             (fine,), (own,) = stage.problem.volume.parameters(), problem.volume.parameters()
             with torch.no_grad():
-                own.copy_(functional.avg_pool3d(fine, fine.shape[1] // own.shape[1]))
+                own.copy_(gathered(fine, own.shape))
+            state.notes = tuple(_notes(state, problem))
         return loss
 
     def done(self, problem: Problem, state: AutoState) -> bool:  # type: ignore[override]
@@ -124,7 +128,7 @@ class Auto(Solver):
 
 def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
-    problem = replace(problem, projector=sharper(problem.projector))
+    problem = prepared(problem, team)
     half = options.preview // 2
     coarse = partial(Sharpen, problem, team, finer=1, caution=options.caution)
     fine = partial(Sharpen, problem, team, finer=options.finer, caution=options.caution)
@@ -135,6 +139,32 @@ def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     outline += [(options.round_steps, fine)] * options.rounds
     lengths = _fitted([steps for steps, _ in outline], options.steps)
     return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
+
+
+def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
+    """What was found out on the way."""
+    for stage in state.stages:
+        if isinstance(stage, FindPoses) and stage.steps:
+            yield f"poses were {stage.moved:.2f} px off or more: learned with the volume"
+    last = state.entered
+    if isinstance(last, Sharpen) and last.moved:
+        yield f"the last step of the poses moved images by {last.moved:.3f} px (median)"
+    share = beyond(problem.series)
+    if share >= CUT_OFF:
+        yield (
+            f"the specimen goes on beyond the images (their edges are {share:.2f} times as bright "
+            "as their mean): reconstructed in a larger box, less sure near x and z edges"
+        )
+
+
+def prepared(problem: Problem, team: Team) -> Problem:
+    """Without lone wild pixels; projected sharply; with room for what lies beside the field."""
+    series = problem.series
+    series = replace(series, images=despiked(series.images))
+    problem = replace(problem, series=series, projector=sharper(problem.projector))
+    if beyond(series) < CUT_OFF:
+        return problem
+    return moved_to(problem, roomy(problem.grid), team.device)
 
 
 def _fitted(lengths: list[int], steps: int) -> list[int]:
