@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.auto.box import moved_to, spread
+from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
 from tomoinr.builtin.auto.pose_steps import propose
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
@@ -23,7 +24,8 @@ from tomoinr.team import Team
 class Sharpen(Stage):
     """Total variation with pixels weighed by the noise that the stage before has left.
 
-    `finer`: voxels along a pixel's edge; `caution`: as an option of the automatic solver.
+    `finer`: voxels along a pixel's edge; `caution`: as an option of the automatic solver, where 0
+    leaves it to held-out images, on going to finer voxels.
     """
 
     weights: Tensor  # of pixels, (channels, T, rows, columns)
@@ -32,8 +34,8 @@ class Sharpen(Stage):
     def __init__(
         self, problem: Problem, team: Team, steps: int, finer: int, caution: float
     ) -> None:
-        self._own, self._team, self._finer, self._caution = problem, team, finer, caution
-        self.steps = steps
+        self._own, self._team, self._finer = problem, team, finer
+        self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
         self._solver = Tv(Tv.Options(steps=steps))
         self._state: TvState
@@ -47,6 +49,8 @@ class Sharpen(Stage):
             change.accept(free)
             self.moved = change.motion
         same = last is not None and last._finer == self._finer
+        if last and not self._given:
+            self.caution = last.caution if same else last.best_caution()
         self.problem = last.problem if last and same else self._on_lattice()
         poses = Fixed(NoOptions(), self._own.poses().to(self._team.device), self.problem.grid)
         self.problem = self.with_poses(poses.to(self._team.device))
@@ -62,6 +66,10 @@ class Sharpen(Stage):
         """The problem on this stage's lattice, with other poses."""
         return replace(self.problem, poses=poses)
 
+    def best_caution(self) -> float:
+        """What held-out images say."""
+        return best_caution(self.problem, self._team, self.weights, self._error)
+
     def step(self) -> Tensor:
         """One primal-dual iteration; the loss in units of the joint solver's."""
         return self._solver.step(self.problem, self._state, self._team) / self._unit**2
@@ -69,12 +77,13 @@ class Sharpen(Stage):
     def state_dict(self) -> dict[str, Any]:
         """The iterate, its duals, and what the next stage will ask for."""
         kept = {"values": self._parameter().data, "pixel_weights": self.weights}
-        return self._state.state_dict() | kept
+        return self._state.state_dict() | kept | {"error": self._error, "caution": self.caution}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self._state.load_state_dict(state)
         self._state.map.parameter.data, self.weights = state["values"], state["pixel_weights"]
+        self._error, self.caution = state["error"], float(state["caution"])
 
     def _parameter(self) -> torch.nn.Parameter:
         (parameter,) = self.problem.volume.parameters()
@@ -93,6 +102,5 @@ class Sharpen(Stage):
         with torch.no_grad():
             model = self.problem.predict() if explained else None
         noise = weigh(series.images, model)
-        self.weights = noise.weights
-        # A voxel that every view sees is known to within error / √views, in units of density.
-        return self._caution * noise.error / series.pixel_size / len(series.angles) ** 0.5
+        self.weights, self._error = noise.weights, noise.error
+        return strength(self.caution, noise.error, self.problem)

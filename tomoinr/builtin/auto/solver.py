@@ -97,7 +97,10 @@ class Auto(Solver):
         rounds: int = option(5, "times that poses and noise are found anew on it", low=0)
         round_steps: int = option(36, "iterations of TV in each round", low=1)
         caution: float = option(
-            0.17, "edges kept down, in standard errors of a voxel that all views see", low=0
+            0.0,
+            "edges kept down, in standard errors of a voxel that all views see; 0: as held-out "
+            "images say",
+            low=0,
         )
 
     presets = {"fast": {"rounds": 2, "round_steps": 30}, "best": {"rounds": 8, "round_steps": 60}}
@@ -149,6 +152,8 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
     last = state.entered
     if isinstance(last, Sharpen) and last.moved:
         yield f"the last step of the poses moved images by {last.moved:.3f} px (median)"
+    if isinstance(last, Sharpen):
+        yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"
     share = beyond(problem.series)
     if share >= CUT_OFF:
         yield (
