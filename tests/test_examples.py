@@ -1,20 +1,25 @@
 """What examples/ shows works: every script at small size, the recipe, and the smallest plugin."""
 
+import csv
 import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
+from tomoinr.builtin.losses import WEIGHTS
 from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.cli import main
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+SWEEPS = {"sweep_wedge_and_dose": "method", "sweep_poses": "method", "compare_losses": "loss"}
+SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in SWEEPS)
 TOMOINR = Path(sys.executable).with_name("tomoinr")
 SMALL = ("--size", "20", "--steps", "3")
+QUICK = ("--size", "12", "--quick", "--out", "made")
 
 
 def call(*command: str | Path, cwd: Path, **variables: str) -> str:
@@ -46,12 +51,37 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(target)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
-def test_script_runs(script, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(script), *SMALL])
-    runpy.run_path(str(script), run_name="__main__")
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Runs an example by name, in a folder of its own."""
+
+    def run(name: str, *arguments: str) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+    return run
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_runs(name, script, capsys):
+    script(name, *SMALL)
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_sweep_leaves_a_picture_and_a_table(name, script, tmp_path):
+    script(name, *QUICK)
+    (picture,) = tmp_path.glob("made/*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    (table,) = tmp_path.glob("made/*.csv")
+    with table.open() as file:
+        rows = [(row[SWEEPS[name]], float(row["ssim"])) for row in csv.DictReader(file)]
+    if name == "compare_losses":
+        assert {loss for loss, _ in rows} == set(WEIGHTS)
+    else:
+        ours, sirt = ([ssim for who, ssim in rows if who.startswith(w)] for w in ("auto", "SIRT"))
+        assert fmean(ours) > fmean(sirt) + 0.02
 
 
 def test_recipe_runs(stack, tmp_path, monkeypatch):
