@@ -11,7 +11,7 @@ from tomoinr.builtin.auto import Auto
 from tomoinr.builtin.auto.find_poses import FindPoses
 from tomoinr.builtin.auto.pose_steps import propose
 from tomoinr.builtin.slices import Slices
-from tomoinr.geometry import Poses, place, turn_z
+from tomoinr.geometry import Poses, place, turn_y, turn_z
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Solo
@@ -23,33 +23,36 @@ TURN = 2.0  # degrees per unit of the parameter
 
 
 class Free(PoseModel):
-    """A shift (pixels) and a turn for every image, the first three columns of `free`."""
+    """Shifts (pixels), a turn and, if `tilts`, a tilt for every image: the columns of `free`."""
 
     name = "free"
 
-    def __init__(self, nominal: Poses) -> None:
+    def __init__(self, nominal: Poses, tilts: bool = False) -> None:
         super().__init__()
-        self.options, self._nominal = NoOptions(), nominal
-        self.free = nn.Parameter(torch.zeros(len(nominal.shift), 3))
+        self.options, self._nominal, self._tilts = NoOptions(), nominal, tilts
+        self.free = nn.Parameter(torch.zeros(len(nominal.shift), 3 + tilts))
         self.unused = nn.Parameter(torch.zeros(2))
 
     def forward(self) -> Poses:
         turned = turn_z(TURN * self.free[:, 2]) @ self._nominal.rotation
+        if self._tilts:
+            turned = turned @ turn_y(TURN * self.free[:, 3])
         return Poses(turned, self._nominal.shift + GRID.spacing * self.free[:, :2])
 
 
-def moved(size: float, seed: int = 1) -> tuple[Problem, Tensor]:
+def moved(size: float, seed: int = 1, tilts: bool = False) -> tuple[Problem, Tensor]:
     """Images moved by about `size` pixels and 2 × `size` degrees, and by how much each."""
     problem = small_problem()
     nominal = Poses.of(problem.series.angles.float())
-    motion = size * torch.randn(TILTS, 3, generator=torch.Generator().manual_seed(seed))
-    model = Free(nominal)
+    random = torch.Generator().manual_seed(seed)
+    motion = size * torch.randn(TILTS, 3 + tilts, generator=random)
+    model = Free(nominal, tilts)
     model.free.data.copy_(motion)
     projector = Slices(Slices.Options(warp="bicubic"), GRID)
     views = place(model().to("cpu"), problem.series.shape, GRID.spacing)
     images = projector.project(truth(), views).detach()
     series = replace(problem.series, images=images)
-    return replace(problem, series=series, projector=projector, poses=Free(nominal)), motion
+    return replace(problem, series=series, projector=projector, poses=Free(nominal, tilts)), motion
 
 
 def flat(problem: Problem) -> Tensor:
@@ -67,6 +70,29 @@ def test_steps_find_the_motion_of_every_image() -> None:
     assert float(left[:2].max()) < 0.02  # pixels
     assert TURN * float(left[2]) < 0.3  # degrees
     assert float(model.unused.detach().abs().max()) == 0
+
+
+def test_steps_find_tilts_where_they_are_learned() -> None:
+    problem, motion = moved(0.2, tilts=True)
+    problem = replace(problem, volume=truth())
+    model = problem.poses
+    assert isinstance(model, Free)
+    for _ in range(12):
+        propose(problem, Solo(), flat(problem)).accept(model)
+    left = (model.free.detach() - motion).square().mean(0).sqrt()
+    assert TURN * float(left[3]) < 0.3  # degrees; 0.4 before
+    assert float(left[:2].max()) < 0.02
+
+
+def test_the_common_turn_alone_is_made_longer() -> None:
+    problem, _ = moved(0.1)
+    problem = replace(problem, volume=truth())
+    (plain, _), (longer, _) = (
+        propose(problem, Solo(), flat(problem), times).changes for times in (1, 3)
+    )
+    mean = plain[:, 2].mean()
+    torch.testing.assert_close(longer[:, 2], plain[:, 2] + 2 * mean)
+    torch.testing.assert_close(longer[:, :2], plain[:, :2])
 
 
 def test_a_step_is_as_long_as_the_way_and_no_longer_than_allowed() -> None:

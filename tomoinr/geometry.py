@@ -133,10 +133,11 @@ class Poses:
         tilt, rotation, out = map(torch.rad2deg, (tilt, rotation, out))
         return Angles(tilt, rotation, out, self.shift[:, 0], self.shift[:, 1])
 
-    def moved(self, dx: float, dy: float, degrees: float) -> Poses:
-        """Every image turned a little more (about its centre before any shift), and shifted (Å)."""
-        turn = turn_z(torch.full_like(self.shift[:, 0], degrees))
-        return Poses(turn @ self.rotation, self.shift + self.shift.new_tensor((dx, dy)))
+    def moved(self, dx: float, dy: float, rotation: float, tilt: float = 0.0) -> Poses:
+        """Every image shifted (Å), turned about its middle and tilted (degrees) a little more."""
+        flat, steep = (torch.full_like(self.shift[:, 0], angle) for angle in (rotation, tilt))
+        turned = turn_z(flat) @ self.rotation @ turn_y(steep)
+        return Poses(turned, self.shift + self.shift.new_tensor((dx, dy)))
 
     def to(self, device: torch.device | str) -> Poses:
         """The same poses on another device, cut from any graph."""

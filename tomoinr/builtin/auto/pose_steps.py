@@ -14,6 +14,7 @@ from tomoinr.team import Team
 
 DAMPING = 0.003  # of the diagonal of the normal equations
 LONGEST = 1.0  # pixels by which one step may move an image, or turn its rim
+NOTHING = 1e-5  # pixels: what rounding makes of tilt angles that are not learned
 STEP = 0.25  # pixels to either side, from which slopes are found
 
 
@@ -30,18 +31,20 @@ class Proposal(NamedTuple):
                 parameter.add_(change)
 
 
-def propose(problem: Problem, team: Team, weights: Tensor) -> Proposal:
+def propose(problem: Problem, team: Team, weights: Tensor, together: float = 1.0) -> Proposal:
     """One damped step, from pixels weighed by `weights` (channels, T, rows, columns).
 
-    Shifts and rotations in the detector's plane; what else a model may learn stays.
+    Shifts, turns in the detector's plane and, if the model learns them, tilt angles. The turn that
+    all images have in common is made `together` times as long: a volume that has settled follows
+    the tilt axis it was given, and hides most of what that is off.
     """
-    matrix, vector = _normal_equations(problem, team, weights)
     motions = _motions(problem)
-    together = torch.einsum("tip,tij,tjq->pq", motions, matrix, motions)
-    size = together.diagonal()
-    size = size.clamp(min=1e-12 * float(size.max()) + 1e-30).sqrt()
-    damped = together / size / size[:, None] + DAMPING * torch.eye(len(size)).to(together)
-    change = torch.linalg.solve(damped, torch.einsum("tip,ti->p", motions, vector) / size) / size
+    matrix, vector = _normal_equations(problem, team, weights, motions.shape[1])
+    change = _solved(
+        torch.einsum("tip,tij,tjq->pq", motions, matrix, motions),
+        torch.einsum("tip,ti->p", motions, vector),
+    )
+    change = change + (together - 1) * (motions @ change)[:, 2].mean() * _common_turn(motions)
     motion = motions @ change
     change = change * min(1.0, LONGEST / max(float(motion.abs().max()), 1e-30))
     free = _free(problem.poses)
@@ -51,22 +54,40 @@ def propose(problem: Problem, team: Team, weights: Tensor) -> Proposal:
     return Proposal(changes, float(motion.square().mean(1).median().sqrt()))
 
 
+def _solved(matrix: Tensor, vector: Tensor) -> Tensor:
+    """The damped solution of normal equations that may tell nothing of some unknowns."""
+    size = matrix.diagonal()
+    size = size.clamp(min=1e-12 * float(size.max()) + 1e-30).sqrt()
+    damped = matrix / size / size[:, None] + DAMPING * torch.eye(len(size)).to(matrix)
+    return torch.linalg.solve(damped, vector / size) / size
+
+
+def _common_turn(motions: Tensor) -> Tensor:
+    """The change of parameters that turns all images alike and does nothing else; zero if none."""
+    wanted = torch.zeros_like(motions[..., 0])
+    wanted[:, 2] = 1
+    change = torch.linalg.pinv(motions.flatten(0, 1)) @ wanted.flatten()
+    return change if torch.allclose(motions @ change, wanted, atol=1e-4) else change.new_zeros(())
+
+
 @torch.no_grad()
-def _normal_equations(problem: Problem, team: Team, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrix (T,3,3) and vector (T,3) of each image's motion: right, down, turned, in pixels."""
+def _normal_equations(
+    problem: Problem, team: Team, weights: Tensor, kinds: int
+) -> tuple[Tensor, Tensor]:
+    """Matrix (T,k,k) and vector (T,k) of motions: right, down, turned, maybe tilted, in pixels."""
     everything = Pixels.rows(problem.series.shape)
     pixels = everything.part(team.share(len(everything))).to(team.device)
     poses, size = problem.poses(), problem.series.pixel_size
 
     def seen(*motion: float) -> Tensor:
-        right, down, turned = motion
-        moved = poses.moved(right * size, down * size, turned / _reach(problem))
+        right, down, *angles = motion
+        moved = poses.moved(right * size, down * size, *(a / _reach(problem) for a in angles))
         views = place(moved, problem.series.shape, size)
         return problem.projector.project(problem.volume, views, pixels)
 
     # Differences of whole predictions: slopes of one image are not right enough where the object
     # is nearly round, and shifts explain most of what a turn does.
-    motions = [tuple(STEP * (i == k) for i in range(3)) for k in range(3)]
+    motions = [tuple(STEP * (i == k) for i in range(kinds)) for k in range(kinds)]
     slopes = [seen(*m) - seen(*(-x for x in m)) for m in motions]
     residual = problem.series.at(pixels) - problem.predict(pixels)
     slope = torch.stack(slopes) / (2 * STEP)
@@ -78,14 +99,15 @@ def _normal_equations(problem: Problem, team: Team, weights: Tensor) -> tuple[Te
 
 
 def _motions(problem: Problem) -> Tensor:
-    """Motion of each image (T, 3, parameters), in pixels, per unit of each free parameter."""
+    """Motion of each image (T, kinds, parameters), in pixels, per unit of each free parameter."""
     free, angles = _free(problem.poses), problem.poses().angles()
-    pixel = problem.series.pixel_size
-    moved = (angles.dx / pixel, angles.dy / pixel, angles.rotation * _reach(problem))
+    pixel, reach = problem.series.pixel_size, _reach(problem)
+    moved = (angles.dx / pixel, angles.dy / pixel, angles.rotation * reach, angles.tilt * reach)
     rows = torch.stack(moved, dim=1).flatten()
     slopes = [torch.autograd.grad(r, free, retain_graph=True, allow_unused=True) for r in rows]
     flat = [torch.cat([_filled(g, p) for g, p in zip(row, free, strict=True)]) for row in slopes]
-    return torch.stack(flat).view(len(angles.dx), 3, -1).double()
+    motions = torch.stack(flat).view(len(angles.dx), len(moved), -1).double()
+    return motions if float(motions[:, 3].abs().max()) > NOTHING else motions[:, :3]
 
 
 def _reach(problem: Problem) -> float:

@@ -20,6 +20,8 @@ from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
+TOGETHER = 8.0  # times the common turn that a settled volume shows
+
 
 class Sharpen(Stage):
     """Total variation with pixels weighed by the noise that the stage before has left.
@@ -43,12 +45,14 @@ class Sharpen(Stage):
     def enter(self, before: Stage | None) -> None:
         """Poses move once and then stay; noise is measured; on the same lattice TV just goes on."""
         last = before if isinstance(before, Sharpen) else None
+        same = last is not None and last._finer == self._finer
         free = self._own.poses
         if last and any(p.requires_grad for p in free.parameters()):
-            change = propose(last.with_poses(free), self._team, last.weights)
+            settled = same and self._finer > 1
+            problem = last.with_poses(free)
+            change = propose(problem, self._team, last.weights, TOGETHER if settled else 1)
             change.accept(free)
             self.moved = change.motion
-        same = last is not None and last._finer == self._finer
         if last and not self._given:
             self.caution = last.caution if same else last.best_caution()
         self.problem = last.problem if last and same else self._on_lattice()
