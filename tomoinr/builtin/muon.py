@@ -25,24 +25,37 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move every matrix by `lr`, in units of its root-mean-square entry."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                buffer = state.setdefault("momentum", torch.zeros_like(parameter))
-                buffer.lerp_(parameter.grad, 1 - group["momentum"])
-                ahead = parameter.grad.lerp(buffer, group["momentum"])
-                rows, columns = parameter.shape
+            for alike in _by_shape(group["params"]):
+                rows, columns = alike[0].shape
                 scale = max(1.0, rows / columns) ** 0.5
-                parameter.add_(orthogonal(ahead), alpha=-group["lr"] * scale)
+                ahead = torch.stack([self._ahead(p, group["momentum"]) for p in alike])
+                for parameter, direction in zip(alike, orthogonal(ahead), strict=True):
+                    parameter.add_(direction, alpha=-group["lr"] * scale)
+
+    def _ahead(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        """Where the momentum leads from here."""
+        assert parameter.grad is not None
+        buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+        buffer.lerp_(parameter.grad, 1 - momentum)
+        return parameter.grad.lerp(buffer, momentum)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """About U Vᵀ of the matrix's singular value decomposition, without computing it."""
+def _by_shape(parameters: Iterable[nn.Parameter]) -> Iterable[list[nn.Parameter]]:
+    """Those with a gradient, equal sizes together: one product serves them all."""
+    shapes: dict[torch.Size, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        if parameter.grad is not None:
+            shapes.setdefault(parameter.shape, []).append(parameter)
+    return shapes.values()
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """About U Vᵀ of each matrix's singular value decomposition, without computing it."""
     a, b, c = NEWTON_SCHULZ
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return x.mT if tall else x

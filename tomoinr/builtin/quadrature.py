@@ -68,7 +68,7 @@ class Quadrature(Projector):
         """(channels, N): all at once where a gradient is wanted, else piece by piece."""
         grad = torch.is_grad_enabled()
         step = len(rays.origin) if grad else max(1, CHUNK // self._count)
-        jitter = self._jitter(len(rays.origin))
+        jitter = self._jitter(rays.origin)
         parts = []
         for start in range(0, len(rays.origin), max(step, 1)):
             part = slice(start, start + step)
@@ -79,10 +79,11 @@ class Quadrature(Projector):
             parts.append(volume.density(points).sum(-2).T * length)
         return torch.cat(parts, dim=1)
 
-    def _jitter(self, rays: int) -> Tensor | None:
+    def _jitter(self, origin: Tensor) -> Tensor | None:
+        """Where in its step each point is, drawn alike for every device: (N, points)."""
         if not self.options.jitter:
             return None
-        return self._draw.uniform(JITTER, rays, self._count)
+        return self._draw.uniform(JITTER, len(origin), self._count).to(origin.device)
 
 
 def _moved(views: Views, pixels: Pixels, across: float, along: float) -> Rays:

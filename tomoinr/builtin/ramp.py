@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
 
+@cache
 def ramp(width: int) -> Tensor:
     """|f| in cycles per pixel for rows of `width` padded to twice that: (frequencies,).
 
     The transform of the band-limited kernel, not of |f| itself, so that a row's mean survives.
+    Kept, since solvers ask at every step: not to be changed in place.
     """
     n = 2 * width
     distance = np.minimum(np.arange(n), n - np.arange(n))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.slice_operator import host
 from tomoinr.geometry import Grid, Pixels, Views
 
 ALIGNED = 1e-3  # pixels: what float32 makes of half-integers times a spacing
@@ -19,6 +20,7 @@ class SlicePlan:
     views: Views
     pixels: Pixels
     angles: Tensor  # (B,) radians
+    radians: Tensor  # the same where they can be read without waiting for a device
     ratio: int
     slices: Tensor | None  # those of the box that are needed; none: all
     empty: tuple[int, int]  # needed slices before and after the box
@@ -32,40 +34,44 @@ class SlicePlan:
 
     def serves(self, views: Views, pixels: Pixels) -> bool:
         """Whether the same views and the very same pixels are asked for again."""
-        mine, other = self.views, views
-        pairs = (
-            (mine.ray, other.ray),
-            (mine.centre, other.centre),
-            (mine.u, other.u),
-            (mine.v, other.v),
-        )
-        learns = any(b.requires_grad for _, b in pairs)
-        return pixels is self.pixels and not learns and all(torch.equal(a, b) for a, b in pairs)
+        if pixels is not self.pixels:
+            return False
+        if views is self.views:
+            return True
+        # One comparison of everything: each waits for a device.
+        mine, other = _stacked(self.views), _stacked(views)
+        return not other.requires_grad and torch.equal(mine, other)
 
 
 def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int) -> SlicePlan:
     """`reach`: slices beyond the nearest two that the interpolation looks at."""
-    here = pixels.to(views.u.device)
+    device = views.u.device
+    here = pixels.to(device)
     ratio = max(1, round(float(views.u.detach().norm(dim=1).mean()) / grid.spacing))
     across, along = _first_touched(views, here, grid, columns, ratio)
     needed = _needed(along.detach(), grid.shape[0], ratio, reach)
-    places = torch.arange(-ratio - 2, grid.shape[0] + ratio + 3, device=along.device)
-    order = torch.searchsorted(needed, places)
+    order = torch.searchsorted(needed, torch.arange(-ratio - 2, grid.shape[0] + ratio + 3))
     low = along.detach().floor()
-    along = order[(low.long() + ratio + 2)] + (along - low)
+    along = order.to(device)[low.long() + ratio + 2] + (along - low)
     empty = int((needed < 0).sum()), int((needed >= grid.shape[0]).sum())
     inside = needed[empty[0] : len(needed) - empty[1]]
     ray = views.ray[here.view.reshape(-1)]
+    angles = torch.atan2(ray[:, 0], ray[:, 2])  # on the ray's graph, for the operator's gradient
     return SlicePlan(
         views,
         pixels,
-        torch.atan2(ray[:, 0], ray[:, 2]),  # from the ray, so that gradients reach the operator
+        angles,
+        host(angles),
         ratio,
-        None if len(inside) == grid.shape[0] else inside,
+        None if len(inside) == grid.shape[0] else inside.to(device),
         empty,
         _places(across, along, columns - ratio + 1, len(needed) - ratio + 1),
         _corner(across, along, ratio),
     )
+
+
+def _stacked(views: Views) -> Tensor:
+    return torch.stack((views.ray, views.centre, views.u, views.v))
 
 
 def _first_touched(
@@ -82,7 +88,10 @@ def _first_touched(
 
 
 def _needed(along: Tensor, slices: int, ratio: int, reach: int) -> Tensor:
-    """Sorted slices that these places touch; those before 0 and after the last are empty."""
+    """Sorted slices that these places touch; those before 0 and after the last are empty.
+
+    Read once, so that what follows from them waits for no device.
+    """
     margin = ratio + 2 + reach
     touched = torch.zeros(slices + 2 * margin + 1, dtype=torch.bool, device=along.device)
     low = along.floor().long()
@@ -90,7 +99,8 @@ def _needed(along: Tensor, slices: int, ratio: int, reach: int) -> Tensor:
     for offset in range(-reach, ratio + 1 + reach):
         index = low + offset + margin
         touched[index if offset < ratio else torch.where(between, index, low + margin)] = True
-    if not bool(touched[margin : margin + slices].any()):
+    touched = touched.cpu()
+    if not touched[margin : margin + slices].any():
         touched[margin] = True  # nothing is seen, but a volume is asked for one slice at least
     return touched.nonzero()[:, 0] - margin
 
@@ -104,8 +114,8 @@ def _corner(across: Tensor, along: Tensor, ratio: int) -> tuple[int, int] | None
     """Where the first pixel lies if nothing is moved or turned: the common case, and exact."""
     if across.requires_grad or along.requires_grad:
         return None
-    row, column = round(float(along[0, 0, 0])), round(float(across[0, 0, 0]))
+    row, column = map(round, torch.stack((along[0, 0, 0], across[0, 0, 0])).tolist())
     rows = torch.arange(along.shape[1], device=along.device) * ratio + row
     columns = torch.arange(across.shape[2], device=across.device) * ratio + column
-    off = max((along - rows[:, None]).abs().max(), (across - columns).abs().max())
+    off = torch.maximum((along - rows[:, None]).abs().max(), (across - columns).abs().max())
     return (row, column) if off <= ALIGNED and min(row, column) >= 0 else None

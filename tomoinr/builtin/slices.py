@@ -56,7 +56,8 @@ class Slices(Projector):
     def project(self, volume: Volume, views: Views, pixels: Pixels | None = None) -> Tensor:
         """Line integrals at whole rows: (channels, views, rows, columns)."""
         plan = self._plan(views, Pixels.rows(views.shape) if pixels is None else pixels)
-        sinogram = self._operator(volume.voxels(self.grid, plan.slices), plan.angles)
+        voxels = volume.voxels(self.grid, plan.slices)
+        sinogram = self._operator(voxels, plan.angles, plan.radians)
         if plan.learns:
             return _shown(sinogram, plan, self.options.warp, plan.places)
         images: Tensor = _Shown.apply(sinogram, plan, self.options.warp)

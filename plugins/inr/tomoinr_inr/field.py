@@ -6,25 +6,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import product, starmap
 from math import ceil, expm1, log
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from tomoinr.geometry import Grid
 from tomoinr.options import option
 from tomoinr_inr.frame import Axes, Frame
 from tomoinr_inr.network import Network, Precision
 
-Tile = Callable[[int, int], Tensor]
+Pieces = tuple[Tensor, ...]
+Tiles = Callable[[int, int], Pieces]
 
 CACHED = 1 << 11  # points whose features stay in a core's cache: a third faster than all at once
 CHUNK = 1 << 18  # points at a time on a GPU, where no gradient keeps them
-# Bytes of activations kept for the gradient, by device; those of further points are computed anew.
+# Bytes of activations kept for the gradient of a call, by device, counted as on a lattice; those
+# of further points are computed anew, which costs a fifth more time.
 KEPT = {"cpu": 1 << 28, "cuda": 1 << 33}
 
 
@@ -42,11 +43,27 @@ class Encoding(nn.Module, ABC):
         """Features of points (3, n): (features, n)."""
 
     @abstractmethod
-    def on(self, axes: Axes, high: int, deep: int) -> Tile:
-        """Features of tiles of a lattice, of `high` slices and `deep` lines each: (features, n).
+    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+        """What `joined` makes features of, for tiles of a lattice: `high` slices, `deep` lines.
 
         Cut once, beforehand, since the gradient of every single cut is as large as the whole.
         """
+
+    @abstractmethod
+    def joined(self, *pieces: Tensor) -> Tensor:
+        """Features of one tile: (features, n)."""
+
+    def cost(self) -> int:
+        """Bytes kept for the gradient of one point, besides its features."""
+        return 0
+
+
+class Block(NamedTuple):
+    """So many points, how their features are made, and of which tensors."""
+
+    encode: Callable[[], Tensor]
+    sources: Pieces
+    points: int
 
 
 @dataclass(frozen=True)
@@ -76,8 +93,10 @@ class Field(nn.Module):
         """Density at points (..., 3) in Å: (..., channels)."""
         unit, inside = self._frame.points(points.reshape(-1, 3))
         size = self._block(unit.device, unit.shape[1], self.encoding.block)
-        encoders = ((partial(self.encoding.at, part), size) for part in unit.split(size, dim=1))
-        values = self._evaluate(encoders) * inside
+        at, learnt = self.encoding.at, tuple(self.encoding.parameters())
+        parts = unit.split(size, dim=1)
+        blocks = (Block(partial(at, part), (part, *learnt), size) for part in parts)
+        values = self._evaluate(blocks).mul_(inside)
         return values.T.reshape(*points.shape[:-1], len(values))
 
     def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
@@ -86,24 +105,35 @@ class Field(nn.Module):
         ny, nz, nx = inside.shape
         lines = max(1, self._block(inside.device, inside.numel(), CACHED) // nx)
         high, deep = min(ny, max(1, lines // nz)), min(nz, lines)
-        encode = self.encoding.on(axes, high, deep)
-        tiles = product(range(ceil(ny / high)), range(ceil(nz / deep)))
-        encoders = ((partial(encode, i, j), high * deep * nx) for i, j in tiles)
-        return self._evaluate(encoders).reshape(-1, *inside.shape) * inside
+        joined, points = self.encoding.joined, high * deep * nx
+        tiles = starmap(
+            self.encoding.on(axes, high, deep),
+            product(range(ceil(ny / high)), range(ceil(nz / deep))),
+        )
+        blocks = (Block(partial(joined, *pieces), pieces, points) for pieces in tiles)
+        return self._evaluate(blocks).mul_(inside.flatten()).reshape(-1, *inside.shape)
 
-    def _evaluate(self, encoders: Iterator[tuple[Callable[[], Tensor], int]]) -> Tensor:
-        """The values of blocks of so many points, joined: (channels, points)."""
+    def _evaluate(self, blocks: Iterator[Block]) -> Tensor:
+        """The values of blocks of points, joined: (channels, points)."""
         layers = self.network.layers()
-        anew = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
         parts: list[Tensor] = []
         total = 0
-        for encode, points in encoders:
-            total += points
+        for block in blocks:
+            total += block.points
             if self._keeps(total):
-                parts.append(layers(encode()))
+                parts.append(self._positive(layers(block.encode())))
             else:
-                parts.append(anew(lambda encode=encode: layers(encode())))
-        return self._positive(torch.cat(parts, dim=1))
+                parts.append(self._anew(block))
+        return torch.cat(parts, dim=1)
+
+    def _anew(self, block: Block) -> Tensor:
+        """A block's values, which keep nothing for the gradient but what they are made of."""
+        sources = (*block.sources, *self.network.parameters())
+        learnt = [source for source in sources if source.requires_grad]
+        values: Tensor = _Anew.apply(
+            lambda: self._positive(self.network.layers()(block.encode())), *learnt
+        )
+        return values
 
     def _block(self, device: torch.device, points: int, on_cpu: int) -> int:
         """How many points to evaluate at a time."""
@@ -115,7 +145,8 @@ class Field(nn.Module):
     def _keeps(self, points: int) -> bool:
         """Whether the activations of so many points may be kept, if a gradient needs them."""
         allowed = KEPT.get(self.network.last.device.type, KEPT["cpu"])
-        return not torch.is_grad_enabled() or points * self.network.cost() <= allowed
+        cost = self.encoding.cost() + self.network.cost()
+        return not torch.is_grad_enabled() or points * cost <= allowed
 
     def _positive(self, values: Tensor) -> Tensor:
         if not self._options.positive:
@@ -127,3 +158,22 @@ class Field(nn.Module):
         if not self._options.positive:
             return density
         return log(expm1(self._options.sharpness * density)) / self._options.sharpness
+
+
+class _Anew(torch.autograd.Function):
+    """Values that are computed once more on the way back, as functions of `sources`.
+
+    Nothing else is left behind on the way forward, not even nodes of a graph: thousands of them
+    between large tensors leave holes in a CPU's memory that nothing fits in any more.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, evaluate: Callable[[], Tensor], *sources: Tensor) -> Tensor:
+        ctx.evaluate, ctx.sources = evaluate, sources
+        return evaluate()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():
+            values = ctx.evaluate()
+        return None, *torch.autograd.grad(values, ctx.sources, grads)

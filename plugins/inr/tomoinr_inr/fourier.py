@@ -10,10 +10,10 @@ from torch import Tensor
 from tomoinr.geometry import Grid
 from tomoinr.interfaces import Volume
 from tomoinr.options import option
-from tomoinr_inr.field import Encoding, Field, FieldOptions, Tile
+from tomoinr_inr.field import Encoding, Field, FieldOptions, Tiles
 from tomoinr_inr.frame import Axes
 from tomoinr_inr.network import Network
-from tomoinr_inr.waves import phases_on
+from tomoinr_inr.waves import phases, terms_on
 
 
 class RandomWaves(Encoding):
@@ -29,10 +29,13 @@ class RandomWaves(Encoding):
         """Features of points (3, n): (2 count, n)."""
         return _both(self.waves @ unit)
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tile:
-        """Features of tiles of a lattice."""
-        phases = phases_on(self.waves, self.waves.new_zeros(len(self.waves)), axes, high, deep)
-        return lambda i, j: _both(phases(i, j))
+    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+        """Terms of the phases on tiles of a lattice."""
+        return terms_on(self.waves, self.waves.new_zeros(len(self.waves)), axes, high, deep)
+
+    def joined(self, *pieces: Tensor) -> Tensor:
+        """Features of one tile: (2 count, n)."""
+        return _both(phases(*pieces))
 
 
 def _both(phases: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tomoinr_inr.field import Encoding, Tile
+from tomoinr_inr.field import Encoding, Pieces, Tiles
 from tomoinr_inr.frame import Axes, Frame
 from tomoinr_inr.nodes import Nodes
 
@@ -58,14 +58,17 @@ class Level(nn.Module):
         index = torch.stack(indices, 1)
         return functional.embedding_bag(index, self.table, mode="sum", per_sample_weights=weight).T
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tile:
-        """The same on a lattice, one axis after the other; its tiles are (y, features, z, x)."""
+    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+        """The same on a lattice, one axis after the other: the product of a tile's two pieces.
+
+        It is (y, features, z, x).
+        """
         below, above, part = self._y.around(axes.y)
         below, above = self._planes(torch.cat((below, above))).chunk(2)
         planes = torch.lerp(below, above, part[:, None, None, None])
         rows = (planes @ (GAIN * self._x.matrix(axes.x).T)).split(high)
         along_z = self._z.matrix(axes.z).split(deep)
-        return lambda i, j: along_z[j] @ rows[i]
+        return lambda i, j: (along_z[j], rows[i])
 
     def _planes(self, y: Tensor) -> Tensor:
         """Whole planes of nodes: (y, features, z, x)."""
@@ -95,11 +98,16 @@ class Levels(Encoding):
         """Features of points (3, n): (levels × features, n)."""
         return torch.cat([level.at(unit) for level in self.levels])
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tile:
-        """Features of tiles of a lattice."""
-        parts = [level.on(axes, high, deep) for level in self.levels]
+    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+        """Two factors a level, for tiles of a lattice."""
+        levels = [level.on(axes, high, deep) for level in self.levels]
 
-        def tile(i: int, j: int) -> Tensor:
-            return torch.cat([part(i, j) for part in parts], dim=1).movedim(1, 0).flatten(1)
+        def pieces(i: int, j: int) -> Pieces:
+            return tuple(factor for level in levels for factor in level(i, j))
 
-        return tile
+        return pieces
+
+    def joined(self, *pieces: Tensor) -> Tensor:
+        """Features of one tile: (levels × features, n)."""
+        products = [z @ rows for z, rows in zip(pieces[::2], pieces[1::2], strict=True)]
+        return torch.cat(products, dim=1).movedim(1, 0).flatten(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tomoinr_inr.field import Encoding, Tile
+from tomoinr_inr.field import Encoding, Tiles
 from tomoinr_inr.frame import Axes, Frame
 from tomoinr_inr.nodes import Nodes
 
@@ -66,15 +66,20 @@ class Planes(Encoding):
         levels = zip(self.yx, self.zx, self.yz, strict=True)
         return torch.cat([a.at(y, x) * b.at(z, x) * c.at(y, z) for a, b, c in levels])
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tile:
-        """Features of tiles of a lattice: planes are interpolated once, and then multiplied."""
+    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+        """Factors for tiles of a lattice: planes are interpolated once, and then multiplied."""
         x, y, z = axes
         yx = torch.cat([plane.on(y, x) for plane in self.yx]).split(high, dim=1)
         zx = torch.cat([plane.on(z, x) for plane in self.zx]).split(deep, dim=1)
         yz = torch.cat([plane.on(y, z) for plane in self.yz]).split(high, dim=1)
         yz_tiles = [part.split(deep, dim=2) for part in yz]
+        return lambda i, j: (yx[i], yz_tiles[i][j], zx[j])
 
-        def tile(i: int, j: int) -> Tensor:
-            return (yx[i][:, :, None] * yz_tiles[i][j][..., None] * zx[j][:, None]).flatten(1)
+    def joined(self, *pieces: Tensor) -> Tensor:
+        """Features of one tile: (pitches × features, n)."""
+        yx, yz, zx = pieces
+        return (yx[:, :, None] * yz[..., None] * zx[:, None]).flatten(1)
 
-        return tile
+    def cost(self) -> int:
+        """Bytes kept for the gradient of one point, besides its features: the first product."""
+        return 4 * sum(len(plane.image) for plane in self.yx)

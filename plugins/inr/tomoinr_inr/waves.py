@@ -7,20 +7,22 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tomoinr_inr.field import Encoding, Tile
+from tomoinr_inr.field import Encoding, Tiles
 from tomoinr_inr.frame import Axes
+from tomoinr_inr.network import sine
 
 
-def phases_on(weight: Tensor, bias: Tensor, axes: Axes, high: int, deep: int) -> Tile:
-    """`weight @ (x, y, z) + bias` on tiles of a lattice, without a product at every point."""
+def terms_on(weight: Tensor, bias: Tensor, axes: Axes, high: int, deep: int) -> Tiles:
+    """The terms of `weight @ (x, y, z) + bias` on tiles of a lattice, one an axis."""
     x, y, z = (weight[:, i, None] * axis for i, axis in enumerate(axes))
     ys, zs = (y + bias[:, None]).split(high, dim=1), z.split(deep, dim=1)
+    return lambda i, j: (ys[i], zs[j], x)
 
-    def tile(i: int, j: int) -> Tensor:
-        lines = ys[i][:, :, None] + zs[j][:, None]
-        return (lines[..., None] + x[:, None, None]).flatten(1)
 
-    return tile
+def phases(y: Tensor, z: Tensor, x: Tensor) -> Tensor:
+    """Their sums at all points of a tile: (waves, n)."""
+    lines = y[:, :, None] + z[:, None]
+    return (lines[..., None] + x[:, None, None]).flatten(1)
 
 
 class Waves(Encoding):
@@ -37,14 +39,21 @@ class Waves(Encoding):
         weight, bias = self._scaled()
         return self._wave(torch.addmm(bias[:, None], weight, unit))
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tile:
-        """Features of tiles of a lattice."""
-        phases = phases_on(*self._scaled(), axes, high, deep)
-        return lambda i, j: self._wave(phases(i, j))
+    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+        """Terms of the phases on tiles of a lattice."""
+        return terms_on(*self._scaled(), axes, high, deep)
+
+    def joined(self, *pieces: Tensor) -> Tensor:
+        """Features of one tile: (width, n)."""
+        return self._wave(phases(*pieces))
+
+    def cost(self) -> int:
+        """Bytes kept for the gradient of one point, besides its features: its phases."""
+        return 4 * len(self.bias) * (2 if self._hyperbolic else 1)
 
     def _scaled(self) -> tuple[Tensor, Tensor]:
         scale = 2.0 if self._hyperbolic else self._omega
         return scale * self.weight, scale * self.bias
 
     def _wave(self, phases: Tensor) -> Tensor:
-        return (self._omega * phases.sinh()).sin() if self._hyperbolic else phases.sin()
+        return sine(self._omega * phases.sinh()) if self._hyperbolic else sine(phases)
