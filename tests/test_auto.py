@@ -87,11 +87,9 @@ def test_steps_find_tilts_where_they_are_learned() -> None:
 def test_the_common_turn_alone_is_made_longer() -> None:
     problem, _ = moved(0.1)
     problem = replace(problem, volume=truth())
-    (plain, _), (longer, _) = (
-        propose(problem, Solo(), flat(problem), times).changes for times in (1, 3)
-    )
-    mean = plain[:, 2].mean()
-    torch.testing.assert_close(longer[:, 2], plain[:, 2] + 2 * mean)
+    found = propose(problem, Solo(), flat(problem))
+    plain, longer = (found.lengthened(times).change[: 3 * TILTS].view(TILTS, 3) for times in (1, 3))
+    torch.testing.assert_close(longer[:, 2], plain[:, 2] + 2 * plain[:, 2].mean())
     torch.testing.assert_close(longer[:, :2], plain[:, :2])
 
 
@@ -121,7 +119,7 @@ def test_pixels_without_weight_say_nothing() -> None:
     other = propose(
         replace(problem, series=replace(problem.series, images=spoilt)), Solo(), weights
     )
-    torch.testing.assert_close(kept.changes, other.changes)
+    torch.testing.assert_close(kept.change, other.change)
 
 
 def test_every_team_makes_the_same_step() -> None:
@@ -129,7 +127,7 @@ def test_every_team_makes_the_same_step() -> None:
     problem = replace(problem, volume=truth())
     alone = propose(problem, Solo(), flat(problem))
     for theirs in together(3, lambda team: propose(problem, team, flat(problem))):
-        torch.testing.assert_close(theirs.changes, alone.changes, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(theirs.change, alone.change, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "sought"), [(0.1, False), (1.5, True)])

@@ -22,14 +22,15 @@ class LinearMap:
         self.pixels = everything.part(team.share(len(everything))).to(team.device)
         self.data = problem.series.at(self.pixels) / unit
         self._problem, self._team, self._unit = problem, team, unit
+        self._views = problem.views()
         # The gradient of a linear map does not depend on where it is taken: one graph serves all.
-        self._graph = problem.predict(self.pixels)
+        self._graph = self._project()
 
     def forward(self, voxels: Tensor) -> Tensor:
         """A x at this rank's pixels; `voxels` becomes the volume's parameter."""
         self.parameter.data = voxels
         with torch.no_grad():
-            return self._problem.predict(self.pixels) / self._unit
+            return self._project() / self._unit
 
     def adjoint(self, images: Tensor) -> Tensor:
         """Aᵀ y, summed over the team."""
@@ -37,6 +38,10 @@ class LinearMap:
         (back,) = torch.autograd.grad(self._graph, self.parameter, images, retain_graph=True)
         self._team.sum_([back])
         return back
+
+    def _project(self) -> Tensor:
+        p = self._problem
+        return p.projector.project(p.volume, self._views, self.pixels)
 
     def mean(self, images: Tensor) -> Tensor:
         """The mean over every rank's pixels: 0-d."""

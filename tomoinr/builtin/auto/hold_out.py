@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tomoinr.builtin.auto.box import moved_to
 from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.noise import alike
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.geometry import Poses
@@ -35,15 +36,17 @@ def strength(caution: float, error: Tensor, problem: Problem) -> Tensor:
 def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> float:
     """The caution whose volume, of seven images in eight, predicts the eighth best.
 
-    It starts from nothing, since a volume that has seen all images knows too much.
+    It starts from nothing, since a volume that has seen all images knows too much; images unlike
+    the others have no say.
     """
-    tilts = len(problem.series.angles)
-    if tilts < FEWEST:
+    good = alike(problem.series.images).nonzero()[:, 0].cpu()
+    if len(good) < FEWEST:
         return USUAL
-    held = torch.arange(tilts) % EVERY == EVERY // 2
+    order = good[problem.series.angles.cpu()[good].argsort(stable=True)]
+    held = torch.arange(len(order)) % EVERY == EVERY // 2
     empty = moved_to(problem, problem.grid, team.device)
-    seen, unseen = _part(empty, ~held), _part(empty, held)
-    seen_weights, unseen_weights = weights[:, ~held].contiguous(), weights[:, held]
+    seen, unseen = _part(empty, order[~held]), _part(empty, order[held])
+    seen_weights, unseen_weights = weights[:, order[~held]], weights[:, order[held]]
     solver = Tv(Tv.Options())
     misses, last = [], None
     for caution in LADDER:

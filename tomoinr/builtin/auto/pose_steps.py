@@ -19,24 +19,38 @@ STEP = 0.25  # pixels to either side, from which slopes are found
 
 
 class Proposal(NamedTuple):
-    """Changes of a pose model's parameters, and by how much they move the usual image (pixels)."""
+    """A change of a pose model's parameters, and by how much it moves the usual image (pixels).
 
-    changes: list[Tensor]
+    `common` is the part of it that turns all images alike, as pixels at the end of a row, and
+    `turn` the change that turns them by one.
+    """
+
+    change: Tensor
     motion: float
+    common: float
+    turn: Tensor
+
+    def lengthened(self, times: float) -> Proposal:
+        """The common turn made longer.
+
+        A volume that has settled follows the tilt axis it was given, and hides most of what that
+        is off.
+        """
+        return self._replace(change=self.change + (times - 1) * self.common * self.turn)
 
     def accept(self, model: PoseModel) -> None:
-        """Make them."""
+        """Make the change."""
+        free = _free(model)
+        parts = self.change.split([p.numel() for p in free])
         with torch.no_grad():
-            for parameter, change in zip(_free(model), self.changes, strict=True):
-                parameter.add_(change)
+            for parameter, part in zip(free, parts, strict=True):
+                parameter.add_(part.view_as(parameter))
 
 
-def propose(problem: Problem, team: Team, weights: Tensor, together: float = 1.0) -> Proposal:
+def propose(problem: Problem, team: Team, weights: Tensor) -> Proposal:
     """One damped step, from pixels weighed by `weights` (channels, T, rows, columns).
 
-    Shifts, turns in the detector's plane and, if the model learns them, tilt angles. The turn that
-    all images have in common is made `together` times as long: a volume that has settled follows
-    the tilt axis it was given, and hides most of what that is off.
+    Shifts, turns in the detector's plane and, if the model learns them, tilt angles.
     """
     motions = _motions(problem)
     matrix, vector = _normal_equations(problem, team, weights, motions.shape[1])
@@ -44,14 +58,12 @@ def propose(problem: Problem, team: Team, weights: Tensor, together: float = 1.0
         torch.einsum("tip,tij,tjq->pq", motions, matrix, motions),
         torch.einsum("tip,ti->p", motions, vector),
     )
-    change = change + (together - 1) * (motions @ change)[:, 2].mean() * _common_turn(motions)
     motion = motions @ change
     change = change * min(1.0, LONGEST / max(float(motion.abs().max()), 1e-30))
-    free = _free(problem.poses)
-    parts = change.split([p.numel() for p in free])
-    changes = [part.view_as(p).to(p) for part, p in zip(parts, free, strict=True)]
     # The median: one odd image may ask for anything.
-    return Proposal(changes, float(motion.square().mean(1).median().sqrt()))
+    usual = float(motion.square().mean(1).median().sqrt())
+    turn = _common_turn(motions)
+    return Proposal(change, usual, float((motions @ change)[:, 2].mean()), turn.expand_as(change))
 
 
 def _solved(matrix: Tensor, vector: Tensor) -> Tensor:

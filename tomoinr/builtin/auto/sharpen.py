@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.balance import Balance, brightness
 from tomoinr.builtin.auto.box import moved_to, spread
 from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
 from tomoinr.builtin.auto.pose_steps import propose
@@ -20,7 +21,7 @@ from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
-TOGETHER = 8.0  # times the common turn that a settled volume shows
+LONGEST = 8.0  # times the common turn that a settled volume shows, while it goes one way
 
 
 class Sharpen(Stage):
@@ -32,11 +33,13 @@ class Sharpen(Stage):
 
     weights: Tensor  # of pixels, (channels, T, rows, columns)
     moved = 0.0  # pixels by which the usual image moved on entering
+    common, longer = 0.0, 1.0  # the images' common turn, and how many times as long it was made
+    uneven = 0.0  # standard deviation of the images' gains
 
     def __init__(
-        self, problem: Problem, team: Team, steps: int, finer: int, caution: float
+        self, problem: Problem, team: Team, steps: int, finer: int, caution: float, balance: Balance
     ) -> None:
-        self._own, self._team, self._finer = problem, team, finer
+        self._own, self._team, self._finer, self._balance = problem, team, finer, balance
         self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
         self._solver = Tv(Tv.Options(steps=steps))
@@ -46,15 +49,8 @@ class Sharpen(Stage):
         """Poses move once and then stay; noise is measured; on the same lattice TV just goes on."""
         last = before if isinstance(before, Sharpen) else None
         same = last is not None and last._finer == self._finer
-        free = self._own.poses
-        if last and any(p.requires_grad for p in free.parameters()):
-            settled = same and self._finer > 1
-            problem = last.with_poses(free)
-            change = propose(problem, self._team, last.weights, TOGETHER if settled else 1)
-            change.accept(free)
-            self.moved = change.motion
-        if last and not self._given:
-            self.caution = last.caution if same else last.best_caution()
+        if last:
+            self._learn_from(last, same)
         self.problem = last.problem if last and same else self._on_lattice()
         poses = Fixed(NoOptions(), self._own.poses().to(self._team.device), self.problem.grid)
         self.problem = self.with_poses(poses.to(self._team.device))
@@ -65,6 +61,20 @@ class Sharpen(Stage):
         self._state = TvState(self.problem, self._team, strength, self.weights)
         if last and same:
             self._state.follow(last._state)
+
+    def _learn_from(self, last: Sharpen, same: bool) -> None:
+        """What the volume so far says: where images are, and how strongly edges are kept down."""
+        free = self._own.poses
+        if any(p.requires_grad for p in free.parameters()):
+            change = propose(last.with_poses(free), self._team, last.weights)
+            if same and self._finer > 1:
+                back = change.common * last.common < 0
+                self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
+            change.lengthened(self.longer).accept(free)
+            self.moved, self.common = change.motion, change.common
+        self.weights = last.weights
+        if not self._given:
+            self.caution = last.caution if same else last.best_caution()
 
     def with_poses(self, poses: PoseModel) -> Problem:
         """The problem on this stage's lattice, with other poses."""
@@ -102,9 +112,18 @@ class Sharpen(Stage):
 
     def _weigh(self, explained: bool) -> Tensor:
         """Weights of pixels, from what a model leaves of them if there is one; that of TV."""
-        series = self.problem.series
-        with torch.no_grad():
-            model = self.problem.predict() if explained else None
-        noise = weigh(series.images, model)
+        model = None
+        if explained:
+            with torch.no_grad():
+                model = self.problem.predict()
+            self._even_out(model)
+        noise = weigh(self.problem.series.images, model)
         self.weights, self._error = noise.weights, noise.error
         return strength(self.caution, noise.error, self.problem)
+
+    def _even_out(self, model: Tensor) -> None:
+        """Images of the same brightness, if that is wanted; always from those that were given."""
+        if self._balance != "none" and hasattr(self, "weights"):
+            found = brightness(self._own.series, model, self.weights, self._balance)
+            self.problem = replace(self.problem, series=found.undone(self._own.series))
+            self.uneven = float(found.gain.log().std())

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.balance import Balance
 from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, moved_to, roomy, sharper
 from tomoinr.builtin.auto.find_poses import FindPoses
 from tomoinr.builtin.auto.sharpen import Sharpen
@@ -102,6 +103,9 @@ class Auto(Solver):
             "images say",
             low=0,
         )
+        balance: Balance = option(
+            "gain", "what of each image's brightness is evened out: its gain, or its offset as well"
+        )
 
     presets = {"fast": {"rounds": 2, "round_steps": 30}, "best": {"rounds": 8, "round_steps": 60}}
 
@@ -133,8 +137,8 @@ def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
     problem = prepared(problem, team)
     half = options.preview // 2
-    coarse = partial(Sharpen, problem, team, finer=1, caution=options.caution)
-    fine = partial(Sharpen, problem, team, finer=options.finer, caution=options.caution)
+    sharpen = partial(Sharpen, problem, team, caution=options.caution, balance=options.balance)
+    coarse, fine = partial(sharpen, finer=1), partial(sharpen, finer=options.finer)
     outline: list[tuple[int, Any]] = [(half, coarse), (half, coarse)]
     if any(p.requires_grad for p in problem.poses.parameters()):
         search = partial(FindPoses, problem, team, capture=options.capture)
@@ -152,6 +156,8 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
     last = state.entered
     if isinstance(last, Sharpen) and last.moved:
         yield f"the last step of the poses moved images by {last.moved:.3f} px (median)"
+    if isinstance(last, Sharpen) and last.uneven:
+        yield f"the images' gains differed by {100 * last.uneven:.1f} % (rms) and were evened out"
     if isinstance(last, Sharpen):
         yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"
     share = beyond(problem.series)
