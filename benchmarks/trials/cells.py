@@ -14,7 +14,8 @@ from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.geometry import Poses
 
 PHANTOMS = ("nanoparticles", "core_shell", "dendrite", "ellipsoids")
-SHIFT, TURN = 2.0, 1.5  # rms errors of the poses in a moved cell: pixels, degrees
+# How far poses are off: rms shift (pixels) and turn (degrees), and a turn of all images (degrees).
+POSES = {"": (0.0, 0.0, 0.0), "moved": (2.0, 1.5, 0.0), "far": (6.0, 4.0, 3.0)}
 OVERSAMPLE = 3  # the specimen is that much finer than the voxels that must explain it
 
 
@@ -29,35 +30,44 @@ class Cell:
     reach: float = 60
     step: float = 3
     dose: float = 30
-    moved: bool = False
+    off: str = ""  # one of POSES
 
     @property
     def name(self) -> str:
         numbers = (f"{value:g}" for value in (self.reach, self.step, self.dose))
-        return "-".join([self.phantom, *numbers, *(["moved"] if self.moved else [])])
+        return "-".join([self.phantom, *numbers, *([self.off] if self.off else [])])
+
+    @property
+    def moved(self) -> bool:
+        """Whether the recorded poses are wrong."""
+        return bool(self.off)
 
     @classmethod
     def parse(cls, name: str) -> Cell:
         """The cell of a name, of those listed or any other."""
-        phantom, *numbers = name.removesuffix("-moved").split("-")
+        rest, _, last = name.rpartition("-")
+        off = last if last in POSES else ""
+        phantom, *numbers = (rest if off else name).split("-")
         try:
             reach, step, dose = map(float, numbers)
         except ValueError:
             reach = step = dose = math.nan
         if phantom not in PHANTOMS or not (reach > 0 and step > 0 and dose > 0):
             raise TomoinrError(
-                f"'{name}' is no cell; write phantom-reach-step-dose[-moved], such as "
+                f"'{name}' is no cell; write phantom-reach-step-dose[-moved or -far], such as "
                 f"nanoparticles-60-3-inf, with a phantom of {', '.join(PHANTOMS)}"
             )
-        return cls(phantom, reach, step, dose, name.endswith("-moved"))
+        return cls(phantom, reach, step, dose, off)
 
     def acquisition(self) -> Acquisition:
         count = round(2 * self.reach / self.step) + 1
+        shift, turn, axis = POSES[self.off]
         return Acquisition(
             tuple(np.linspace(-self.reach, self.reach, count)),
             dose=self.dose,
-            shift=SHIFT * self.moved,
-            rotation=TURN * self.moved,
+            shift=shift,
+            rotation=turn,
+            axis=axis,
             oversample=OVERSAMPLE,
         )
 
@@ -67,9 +77,11 @@ CELLS = (
     *(Cell("nanoparticles", reach=reach) for reach in (50, 70)),
     *(Cell("nanoparticles", step=step) for step in (2, 6)),
     *(Cell(phantom, dose=10) for phantom in ("nanoparticles", "ellipsoids")),
-    *(Cell("nanoparticles", dose=dose, moved=True) for dose in (30, 100)),
-    Cell("core_shell", dose=30, moved=True),
-    Cell("dendrite", dose=100, moved=True),
+    *(Cell("nanoparticles", dose=dose, off="moved") for dose in (30, 100)),
+    Cell("core_shell", dose=30, off="moved"),
+    Cell("dendrite", dose=100, off="moved"),
+    Cell("nanoparticles", dose=30, off="far"),
+    Cell("core_shell", dose=100, off="far"),
 )
 
 

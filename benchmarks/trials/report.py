@@ -14,8 +14,9 @@ SLACK = 0.005  # of SSIM, by which a method may miss the oracle's TV and still h
 LEGEND = """\
 SSIM / PSNR in dB / FSC with the truth in the missing wedge / seconds. `sirt` and `tv` are oracles:
 their iterations and their weight are the best for the truth, and their seconds leave the search
-out. In cells with pose errors (`moved`) `sirt`, `tv` and `paper` are given the true poses, unless
-marked `+recorded`; the others find them, unless marked `+true`."""
+out. In cells with pose errors (`moved`: 2 px and 1.5°; `far`: 6 px, 4° and 3° of the axis) `sirt`,
+`tv` and `paper` are given the true poses, unless marked `+recorded`; the others find them, unless
+marked `+true`."""
 
 
 def tabulate(records: Iterable[Record]) -> Table:
@@ -114,7 +115,7 @@ def poses_table(table: Table) -> str:
     for cell, row in table.items():
         for method, r in row.items():
             twin = row.get(f"{method}+true")
-            if cell.endswith("-moved") and max(r.dx, r.dy, r.rotation) > 1e-3:
+            if cell.endswith(("-moved", "-far")) and max(r.dx, r.dy, r.rotation) > 1e-3:
                 lost = f"{twin.ssim - r.ssim:.4f}" if twin else ""
                 errors = (f"{v:.3f}" for v in (r.dx, r.dy, r.rotation))
                 rows.append([cell, method, *errors, lost])
