@@ -44,7 +44,7 @@ from tomoinr.team import Solo, Team
 
 SLICES = 16  # that a volume is asked for at a time
 LONG = 0.3  # seconds for which a rate is measured, about
-MOVED = Cell("nanoparticles", dose=100, moved=True)  # what devices are compared on
+MOVED = Cell("nanoparticles", dose=100, off="moved")  # what devices are compared on
 Figures = dict[str, dict[str, Any]]
 
 

@@ -53,6 +53,17 @@ def test_a_blank_image_has_no_gain() -> None:
     torch.testing.assert_close(found.gain, torch.ones_like(found.gain))
 
 
+def test_noise_is_not_taken_for_gains() -> None:
+    random = torch.Generator().manual_seed(1)
+    there = torch.rand(1, 41, 12, 10, generator=random)
+    shown = there + torch.randn(there.shape, generator=random)
+    angles, ones = torch.linspace(-60, 60, 41), torch.ones_like(there)
+    squares = (there * there).sum((2, 3))
+    naive = (shown * there).sum((2, 3)) / squares
+    even = brightness(TiltSeries(shown, angles), there, ones, "gain").gain
+    assert float((even - 1).std()) < 0.5 * float(naive.std())
+
+
 @pytest.mark.parametrize("drift", [0.0, 0.15])
 def test_a_drift_is_evened_out_and_no_drift_costs_nothing(drift: float) -> None:
     acquisition = Acquisition(tuple(range(-60, 61, 4)), dose=30, gain_drift=drift)

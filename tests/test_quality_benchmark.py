@@ -119,16 +119,19 @@ def test_poses_are_learned_unless_true_ones_are_given(data, method, learns):
     assert made.found.history[-1].step == 5
 
 
-def test_the_oracle_of_tv_is_its_best_weight(data, monkeypatch):
+@pytest.mark.parametrize(("wanted", "found"), [(0.05, 0.06), (0.5, 0.48), (0.002, 0.001875)])
+def test_the_oracle_of_tv_is_its_best_weight(data, monkeypatch, wanted, found):
     case, truth = cells.load(data), np.random.default_rng(0).random((16, 16, 16))
     noise = np.random.default_rng(1).random(truth.shape)
 
     def timed(_, chosen, solver):
-        return methods.Outcome(truth + 9 * abs(solver["weight"] - 0.05) * noise, None, 2.0, chosen)
+        return methods.Outcome(
+            truth + 9 * abs(solver["weight"] - wanted) * noise, None, 2.0, chosen
+        )
 
     monkeypatch.setattr(methods, "timed", timed)
     best = methods.best_weight(replace(case, truth=truth), {})
-    assert best.chosen == "weight 0.06"
+    assert best.chosen == f"weight {found:g}"
 
 
 def test_the_oracle_of_sirt_keeps_the_best_checkpoint():
@@ -172,15 +175,15 @@ def test_verdicts_count_the_cells_that_both_have():
 
 
 def test_the_report_tells_what_to_doubt():
-    last = f"weight {methods.WEIGHTS[-1]:g}"
+    last = f"{methods.CHECKPOINTS[-1]} iterations"
     found = [
-        record("a-moved", "tv", 0.9, chosen=last),
+        record("a-moved", "sirt", 0.9, chosen=last),
         record("a-moved", "auto", 0.87, dx=0.25, dy=0.5, rotation=0.125),
         record("a-moved", "auto+true", 0.88),
         replace(record("b", "auto", 0.9), failed="no memory"),
     ]
     text = report.markdown(found, "Title")
-    assert f"- a-moved, tv: the best is the last tried, {last}" in text
+    assert f"- a-moved, sirt: the best is the last tried, {last}" in text
     assert "- b, auto: no memory" in text
     assert "| a-moved | auto | 0.250 | 0.500 | 0.125 | 0.0100 |" in text
     assert "| a-moved | 0.900 / 30.0 / 0.500 / 1.0 | 0.870 /" in text

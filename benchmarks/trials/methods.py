@@ -20,8 +20,9 @@ from tomoinr.metrics import score
 from tomoinr.plugins import Plugins
 from trials.cells import Case, Cell
 
-CHECKPOINTS = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 200)
+CHECKPOINTS = (5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320, 453, 640, 905)
 WEIGHTS = (0.0075, 0.015, 0.03, 0.06, 0.12, 0.24)  # of typical density
+MOST_WEIGHTS = 12
 QUALITIES = ("fast", "default", "best")
 REPRESENTATIONS = ("voxels", "siren", "hsiren", "fourier", "grid", "kplanes")
 STARTS = ("true", "recorded")
@@ -141,16 +142,25 @@ def best_iteration(case: Case, options: dict[str, Any]) -> Outcome:
 
 
 def best_weight(case: Case, options: dict[str, Any]) -> Outcome:
-    """TV with the weight that comes nearest to the truth; the seconds are of that run alone."""
-    best, highest = None, -1.0
-    for weight in WEIGHTS:
+    """TV with the weight that comes nearest to the truth; the seconds are of that run alone.
+
+    Of six, and of those beyond while the best is the last: halves, or doubles.
+    """
+    tried: dict[float, tuple[float, Outcome]] = {}
+
+    def best() -> float:
+        return max(tried, key=lambda weight: tried[weight][0])
+
+    def attempt(weight: float) -> None:
         solver = {"name": "tv", "weight": weight}
         outcome = timed(case, f"weight {weight:g}", solver=solver, **options)
-        ssim = score(outcome.voxels, case.truth).ssim
-        if best is None or ssim > highest:
-            best, highest = outcome, ssim
-    assert best is not None
-    return best
+        tried[weight] = score(outcome.voxels, case.truth).ssim, outcome
+
+    for weight in WEIGHTS:
+        attempt(weight)
+    while len(tried) < MOST_WEIGHTS and best() in (min(tried), max(tried)):
+        attempt(best() / 2 if best() == min(tried) else best() * 2)
+    return tried[best()][1]
 
 
 def as_in_the_paper(case: Case, options: dict[str, Any]) -> Outcome:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from trials.cells import CELLS
-from trials.methods import CHECKPOINTS, DEFAULT, WEIGHTS
+from trials.methods import CHECKPOINTS, DEFAULT
 from trials.records import Record
 
 Table = dict[str, dict[str, Record]]  # cell → method → record
@@ -124,8 +124,7 @@ def poses_table(table: Table) -> str:
 
 def at_the_end(table: Table) -> list[str]:
     """Where an oracle's best may lie beyond what was tried."""
-    ends = {f"weight {WEIGHTS[end]:g}" for end in (0, -1)}
-    ends |= {f"{CHECKPOINTS[end]} iterations" for end in (0, -1)}
+    ends = {f"{CHECKPOINTS[end]} iterations" for end in (0, -1)}
     chosen = [r for row in table.values() for r in row.values() if r.chosen in ends]
     return [f"{r.cell}, {r.method}: the best is the last tried, {r.chosen}" for r in chosen]
 

@@ -31,6 +31,7 @@ def brightness(
     """By least squares on weighed pixels (channels, T, rows, columns).
 
     Gains are one on (geometric) average: the volume's own brightness cannot be told from theirs.
+    They are trusted as far as they spread more than noise makes them.
     """
     measured = series.images
 
@@ -41,7 +42,16 @@ def brightness(
     if balance == "gain":
         mean_p, mean_d = torch.zeros_like(mean_p), torch.zeros_like(mean_d)
     p, d = explained - mean_p[..., None, None], measured - mean_d[..., None, None]
-    gain = total(p * d) / total(p.square()).clamp(min=1e-30)
-    gain = torch.where(gain > 0, gain, 1)  # a blank image has none
+    power = total(p.square()).clamp(min=1e-30)
+    gain = total(p * d) / power
+    left = total((d - gain[..., None, None].float() * p).square()).mean(1, keepdim=True)
+    gain = _trusted(gain, left / p[0, 0].numel() / power)
     gain = gain / gain.log().mean(1, keepdim=True).exp()
     return Brightness(gain.float(), (mean_d - gain * mean_p).float())
+
+
+def _trusted(gain: Tensor, error: Tensor) -> Tensor:
+    """Gains (channels, T) drawn to one by what of their variance is that of their errors."""
+    off = torch.where(gain > 0, gain, 1) - 1  # a blank image has none
+    real = (off.square() - error).mean(1, keepdim=True).clamp(min=0)
+    return 1 + off * real / (real + error).clamp(min=1e-30)

@@ -31,7 +31,6 @@ class Sharpen(Stage):
     leaves it to held-out images, on going to finer voxels.
     """
 
-    weights: Tensor  # of pixels, (channels, T, rows, columns)
     moved = 0.0  # pixels by which the usual image moved on entering
     common, longer = 0.0, 1.0  # the images' common turn, and how many times as long it was made
     uneven = 0.0  # standard deviation of the images' gains
@@ -42,6 +41,7 @@ class Sharpen(Stage):
         self._own, self._team, self._finer, self._balance = problem, team, finer, balance
         self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
+        self.weights = torch.ones((), device=team.device)  # then: (channels, T, rows, columns)
         self._solver = Tv(Tv.Options(steps=steps))
         self._state: TvState
 
@@ -123,7 +123,7 @@ class Sharpen(Stage):
 
     def _even_out(self, model: Tensor) -> None:
         """Images of the same brightness, if that is wanted; always from those that were given."""
-        if self._balance != "none" and hasattr(self, "weights"):
+        if self._balance != "none":
             found = brightness(self._own.series, model, self.weights, self._balance)
             self.problem = replace(self.problem, series=found.undone(self._own.series))
             self.uneven = float(found.gain.log().std())
