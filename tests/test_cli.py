@@ -23,7 +23,7 @@ SIMULATED = ["stack.mrc", "stack.rawtlt", "truth.json", "truth.mrc"]
 @pytest.fixture(autouse=True)
 def only_builtin(monkeypatch):
     """The program finds the built-in parts alone, whatever is installed."""
-    for name in ("api", "files", "cli.parts", "cli.demo"):
+    for name in ("api", "io.reading", "io.saving", "cli.parts", "cli.demo"):
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: Plugins(builtin, installed=False))
 
 
@@ -141,7 +141,8 @@ def test_reconstruct_writes_all_and_its_recipe_does_it_again(tomoinr, here):
     assert np.array_equal(volume(here / "again"), volume(here / "new/out"))
     again = tomllib.loads((here / "again/recipe.toml").read_text())
     assert recipe["data"] == {
-        "stack": "../../stack.mrc", "angles": [-40, 0, 40], "pixel_size": 2.0, "prepare": []
+        "stack": "../../stack.mrc", "angles": [-40, 0, 40], "pixel_size": 2.0,
+        "tilt_axis": 0.0, "exclude": "",
     }  # fmt: skip
     assert again == recipe | {"data": recipe["data"] | {"stack": "../stack.mrc"}}
     assert recipe["output"] == {"folder": ".", "order": "imod"}
@@ -227,7 +228,7 @@ def test_a_failing_observer_is_told_and_stops_nothing(tomoinr, here, monkeypatch
     clumsy = ModuleType("clumsy")
     clumsy.tomoinr_stepped = hookimpl(lambda step: 1 / 0)
     host = Plugins(builtin, clumsy, installed=False)
-    for name in ("api", "files"):
+    for name in ("api", "io.reading", "io.saving"):
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: host)
     code, _, told = tomoinr("reconstruct", "stack.mrc", "--steps", 2, "--out", "out")
     assert code == 0 and told.count("clumsy: observer: ZeroDivisionError") == 1

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from tomoinr import files
-from tomoinr.angles import read_angles
-from tomoinr.atomic import atomic
 from tomoinr.builtin import mrc
 from tomoinr.data import Reconstruction, Record, TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.files import load, read_poses, save, save_reconstruction
 from tomoinr.geometry import Grid, Poses, place
 from tomoinr.hookspecs import hookimpl
+from tomoinr.io import load, read_poses, save, save_reconstruction
+from tomoinr.io.angles import read_angles
+from tomoinr.io.atomic import atomic
+from tomoinr.io.poses import CONVENTION
 from tomoinr.plugins import Plugins
 
 PLUGINS = Plugins(mrc, installed=False)
@@ -101,7 +101,7 @@ def reader(answer: Callable[[], object]) -> Plugins:
     module = types.ModuleType("stranger")
 
     @hookimpl
-    def tomoinr_read(path: Path, angles: object) -> object:
+    def tomoinr_read(path: Path) -> object:
         return answer()
 
     module.tomoinr_read = tomoinr_read  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         ("missing.mrc", "no such file"),
         (".", "not a file"),
         ("empty.mrc", "empty"),
-        ("notes.txt", r"no reader knows.*\.mrc"),
+        ("notes.txt", r"no reader knows.*formats\.md"),
     ):
         with pytest.raises(TomoinrError, match=says) as caught:
             load(tmp_path / name, (0, 1), PLUGINS)
@@ -304,7 +304,7 @@ def test_the_written_convention_is_the_one_in_use() -> None:
     y, z = y * np.cos(o) - z * np.sin(o), y * np.sin(o) + z * np.cos(o)
     x, y = x * np.cos(r) - y * np.sin(r), x * np.sin(r) + y * np.cos(r)
     assert seen == pytest.approx([x + dx, y + dy])
-    assert "Rz(rotation) Rx(out_of_plane) Ry(tilt)" in files.CONVENTION
+    assert "Rz(rotation) Rx(out_of_plane) Ry(tilt)" in CONVENTION
 
 
 @pytest.mark.parametrize(

@@ -14,22 +14,22 @@ CORE = ROOT / "tomoinr"
 # A module may import those on the floors below it, and those to its left on its own floor.
 FLOORS = (
     "version errors geometry options",
-    "angles atomic data sampling team team_mpi",
+    "data stack sampling team team_mpi",
     "interfaces state metrics fsc pictures",
     "slicewise",
     "loop",
     "hookspecs faults",
     "plugins",
-    "files recipe assemble api __init__",
+    "io recipe assemble api __init__",
     "builtin trust testing cli",
     "__main__",
 )
 HIGHEST = {"metrics": 1, "fsc": 1, "pictures": 1, "builtin": 5}  # the top floor that these may use
 APART = {("cli", "testing")}
 EXCEPTIONS = {  # methods that users look for on a value, though the work is done higher up
-    ("data", "files", "TiltSeries.load"),
-    ("data", "files", "TiltSeries.save"),
-    ("data", "files", "Reconstruction.save"),
+    ("data", "io", "TiltSeries.load"),
+    ("data", "io", "TiltSeries.save"),
+    ("data", "io", "Reconstruction.save"),
 }
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
 ORDER = {name: place for place, name in enumerate(FLOOR)}
@@ -41,9 +41,9 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
     "tomopy": set(),  # pip cannot install it
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
-# Lines of code in the core; parts, contracts, the program, measures and pictures stand on it.
-LARGEST = 1600
-UNCOUNTED = {"builtin", "trust", "testing", "cli", "metrics", "fsc", "pictures"}
+# Lines of code in the core; parts, files, contracts, the program and measures stand on it.
+LARGEST = 1500
+UNCOUNTED = {"builtin", "io", "trust", "testing", "cli", "metrics", "fsc", "pictures"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted(ROOT.glob("plugins/*/tomoinr_*/**/*.py"))
@@ -152,13 +152,13 @@ def test_core_is_small() -> None:
 
 
 WRONG = [
-    ("data", "from tomoinr.files import load"),
-    ("data", "def load(): from tomoinr.files import load"),
+    ("data", "from tomoinr.io import load"),
+    ("data", "def load(): from tomoinr.io import load"),
     ("geometry", "import tomoinr.data"),
     ("geometry", "from .errors import TomoinrError"),
     ("geometry", "from tomoinr import TiltSeries"),
     ("geometry", "def f():\n    if True:\n        from tomoinr import loop"),
-    ("files", "from tomoinr.recipe import Recipe"),
+    ("io", "from tomoinr.recipe import Recipe"),
     ("metrics", "from tomoinr.interfaces import Volume"),
     ("builtin", "from tomoinr.plugins import Plugins"),
     ("cli", "from tomoinr.testing import VolumeContract"),
@@ -170,9 +170,9 @@ WRONG = [
     ("cellar", ""),
 ]
 RIGHT = [
-    ("data", "class TiltSeries:\n    def load(self):\n        from tomoinr.files import load"),
+    ("data", "class TiltSeries:\n    def load(self):\n        from tomoinr.io import load"),
     ("options", "from tomoinr.errors import TomoinrError"),
-    ("recipe", "from tomoinr.files import load"),
+    ("recipe", "from tomoinr.io import load"),
     ("builtin", "from tomoinr.builtin.voxels import Voxels"),
     ("builtin", "from tomoinr.hookspecs import hookimpl"),
     ("testing", "from tomoinr import TiltSeries, builtin"),

@@ -13,8 +13,8 @@ import torch
 from tomoinr.builtin import mrc
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.files import load, save
 from tomoinr.geometry import Grid, Poses
+from tomoinr.io import load, save
 from tomoinr.plugins import Plugins
 
 PLUGINS = Plugins(mrc, installed=False)
@@ -92,7 +92,7 @@ def test_an_old_header_without_the_mark_is_known_by_its_size(tmp_path: Path) -> 
 def test_other_content_is_left_to_other_readers(tmp_path: Path) -> None:
     path = tmp_path / "stack.dat"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 8)
-    assert mrc.tomoinr_read(path=path, angles=ANGLES, pixel_size=None) is None
+    assert mrc.tomoinr_read(path=path, pixel_size=None) is None
 
 
 @pytest.mark.parametrize("cell", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0)])

@@ -11,9 +11,10 @@ import torch
 from tomoinr import TiltSeries, TomoinrError, builtin, hookimpl, reconstruct
 from tomoinr.builtin.sirt import Sirt
 from tomoinr.builtin.voxels import Voxels
-from tomoinr.files import load, save
-from tomoinr.interfaces import Prior, Solver
+from tomoinr.interfaces import Preparation, Prior, Solver
+from tomoinr.io import load, save
 from tomoinr.plugins import Plugins
+from tomoinr.recipe import Recipe, build
 
 SERIES = TiltSeries(torch.rand(4, 5, 6), torch.arange(4.0) * 30)
 
@@ -87,11 +88,11 @@ BROKEN = {
     "unmarked": (unmarked, "'tomoinr_volumes' is not marked with @tomoinr.hookimpl"),
     "wrong argument": (
         lambda: module(tomoinr_priors=lambda: [Fine], tomoinr_read=lambda file: None),
-        "tomoinr_read takes path, angles, pixel_size; 'file' is not one.",
+        "tomoinr_read takes path, pixel_size; 'file' is not one.",
     ),
     "argument misspelt": (
-        lambda: module(tomoinr_read=lambda path, angels: None),
-        "'angels' is not one. Did you mean 'angles'?",
+        lambda: module(tomoinr_read=lambda path, pixel_sise: None),
+        "'pixel_sise' is not one. Did you mean 'pixel_size'?",
     ),
     "made otherwise": (
         calls([type("Odd", (Fine,), {"__init__": lambda self, options, more: None})]),
@@ -185,13 +186,27 @@ def test_observers_see_every_step_and_a_failing_one_stops_nothing():
     assert found.problems() == ["clumsy: observer: ZeroDivisionError: division by zero"]
 
 
-def test_preparing_steps_are_found_by_name():
-    doubles = module(
-        tomoinr_prepare=lambda name, series: series.scaled(2) if name == "x2" else None
-    )
-    assert torch.equal(host(doubles).prepare("x2", SERIES).images, 2 * SERIES.images)
-    with pytest.raises(TomoinrError, match="no preprocessing step is called 'x3'"):
-        host(doubles).prepare("x3", SERIES)
+class Doubled(Preparation):
+    name, apart = "x2", True
+
+    def __init__(self, options):
+        self.options = options
+
+    def prepare(self, series):
+        return series.scaled(2)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_preparing_steps_are_found_by_name_and_used_in_order(tmp_path, monkeypatch, apart):
+    monkeypatch.setattr(Doubled, "apart", apart)
+    plugins = Plugins(builtin, module(tomoinr_preparations=lambda: [Doubled]), installed=False)
+    SERIES.save(tmp_path / "a.mrc")
+    recipe = Recipe.parse({"data": {"stack": str(tmp_path / "a.mrc")}, "prepare": ["x2", "x2"]})
+    steps = [build("prepare", step, plugins) for step in recipe.resolve(plugins).prepare]
+    found = load(tmp_path / "a.mrc", plugins=plugins, prepare=steps)
+    assert torch.equal(found.images, 4 * SERIES.images)
+    with pytest.raises(TomoinrError, match="no prepare is called 'x3'"):
+        plugins.find("prepare", "x3")
 
 
 def test_readers_may_leave_arguments_out_and_what_the_user_gave_still_holds(tmp_path):

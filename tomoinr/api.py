@@ -10,13 +10,13 @@ from typing import Any
 from tomoinr.assemble import assemble, rough_alignment
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.files import RESULTS, check_folder, load, read_poses, save_reconstruction
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import Component, PoseModel, Prior, Problem, Projector, Solver, Volume
+from tomoinr.io import RESULTS, check_folder, describe, read_poses, save_reconstruction, take
 from tomoinr.loop import Observer, run
 from tomoinr.options import parse
 from tomoinr.plugins import Plugins
-from tomoinr.recipe import PARTS, Choice, Data, Quality, Recipe, Run
+from tomoinr.recipe import PARTS, Choice, Data, Quality, Recipe, Run, build
 from tomoinr.team import Solo, Team
 from tomoinr.version import __version__
 
@@ -51,7 +51,7 @@ def reconstruct(
     if not isinstance(series, TiltSeries):
         raise TomoinrError("reconstruct takes a TiltSeries; read one with TiltSeries.load(path)")
     if start is not None and not isinstance(start, Poses):
-        raise TomoinrError("start must be Poses; read them with tomoinr.files.read_poses(path)")
+        raise TomoinrError("start must be Poses; read them with tomoinr.io.read_poses(path)")
     plugins, team = plugins or Plugins(), team or Solo()
     priors = [priors] if isinstance(priors, (str, Mapping, Prior)) else priors
     if not isinstance(priors, Sequence | None):
@@ -95,11 +95,10 @@ def execute(
     check_folder(folder, RESULTS, force)
     if not data.stack:
         raise TomoinrError('[data]: the recipe names no tilt series; add stack = "…"')
-    series = load(data.stack, data.angles, plugins, data.pixel_size)
-    angles, pixel_size = tuple(series.angles.tolist()), series.pixel_size
-    for name in data.prepare:
-        series = plugins.prepare(name, series)
-    start = read_poses(data.poses) if data.poses else None
+    prepare = [build("prepare", step, plugins) for step in full.prepare]
+    stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
+    series = take(stack, data.exclude, prepare)
+    start = read_poses(data.poses, series, plugins) if data.poses else None
     problem, solver, found = _begin(series, full, plugins, start)
     for line in (*assumptions(series, full), *(f"rough alignment: {note}" for note in found)):
         tell(line)
@@ -110,7 +109,12 @@ def execute(
     for broken in plugins.broken[known:]:
         tell(f"{broken.plugin}: {broken.reason}")
     # Whole paths, so that it does not matter from where the result is saved.
-    data = replace(full.beside(Path.cwd()).data, angles=angles, pixel_size=pixel_size)
+    data = replace(
+        full.beside(Path.cwd()).data,
+        angles=stack.angles,
+        pixel_size=series.pixel_size if stack.pixel_size is None else stack.pixel_size,
+        tilt_axis=stack.tilt_axis,
+    )
     result = _documented(result, series, full, data, [*found, _made_by(full, plugins)])
     if team.rank == 0:
         save_reconstruction(folder, result, full.output.order, force, plugins)
@@ -160,6 +164,7 @@ def assumptions(series: TiltSeries, recipe: Recipe) -> list[str]:
     parts = ", ".join(f"{kind} {c.name}" for kind in kinds if (c := getattr(recipe, kind)))
     return [
         f"{series.source}: {tilts} images of {rows} × {columns}, "
-        f"{size}, tilts {low:g}° to {high:g}° about the vertical axis (y)",
+        f"{size}, tilts {low:g}° to {high:g}°",
+        *series.notes,
         f"volume {rows} × {depth} × {columns} [y, z, x]; {parts}",
     ]

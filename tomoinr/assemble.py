@@ -74,7 +74,7 @@ def _nominal(series: TiltSeries, start: Poses | None) -> Poses:
         raise TomoinrError(
             f"{len(start.shift)} poses to start from, but {len(series.angles)} images"
         )
-    nominal = start or Poses.of(series.angles)
+    nominal = start or Poses.of(series.angles, series.tilt_axis)
     return Poses(nominal.rotation.float(), nominal.shift.float())
 
 

@@ -20,8 +20,10 @@ from tomoinr.geometry import Grid, Pixels, Poses, Shape
 class TiltSeries:
     """Images of one specimen: [tilt, row, column] (or [channel, tilt, row, column]), angles in °.
 
-    `pixel_size` is in Å (1 when unknown). `sections` are the images' numbers in the file they
-    came from, so that poses and angles stay with their image when views are left out.
+    `pixel_size` is in Å (1 when unknown). `tilt_axis` is where the axis runs in the images, in
+    degrees counter-clockwise from their columns. `sections` are the images' numbers in the file
+    they came from, so that poses and angles stay with their image when views are left out. `notes`
+    tell where all this comes from.
     """
 
     images: Tensor
@@ -30,6 +32,8 @@ class TiltSeries:
     channels: tuple[str, ...] = ("signal",)
     sections: tuple[int, ...] = ()
     source: str = "the tilt series"
+    tilt_axis: float = 0.0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -80,20 +84,15 @@ class TiltSeries:
         return Grid((rows, depth or columns, columns), self.pixel_size)
 
     @classmethod
-    def load(
-        cls, path: str | Path, angles: Any = None, pixel_size: float | None = None
-    ) -> TiltSeries:
-        """Read a file; `angles`: a file, `"-60:60:3"`, degrees, or none: found beside it.
+    def load(cls, path: str | Path, angles: Any = None, **said: Any) -> TiltSeries:
+        """Read a file; see `tomoinr.io.load` for what can be said of it."""
+        from tomoinr.io import load  # a method users look for here, though reading is above
 
-        `pixel_size` (Å) is believed in place of the file's own.
-        """
-        from tomoinr.files import load  # a method users look for here, though reading is above
-
-        return load(path, angles, pixel_size=pixel_size)
+        return load(path, angles, **said)
 
     def save(self, path: str | Path, force: bool = False) -> Path:
         """Write images and angles; refuses to replace a file unless forced."""
-        from tomoinr.files import save
+        from tomoinr.io import save
 
         return save(path, self, force)
 
@@ -137,7 +136,7 @@ class Reconstruction:
 
     def save(self, folder: str | Path, order: str = "imod", force: bool = False) -> Path:
         """Write volume.mrc, poses.json, history.csv and recipe.toml into a folder."""
-        from tomoinr.files import save_reconstruction
+        from tomoinr.io import save_reconstruction
 
         return save_reconstruction(folder, self, order, force)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -22,3 +23,14 @@ def reason(error: BaseException) -> str:
     if isinstance(error, TomoinrError) or type(error) is ValueError:
         return text
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {text}"
+
+
+@contextmanager
+def told_plainly(what: str) -> Iterator[None]:
+    """A stranger's reader or writer may raise anything: one line of it."""
+    try:
+        yield
+    except TomoinrError:
+        raise
+    except Exception as error:
+        raise TomoinrError(f"{what}: {reason(error)}") from error

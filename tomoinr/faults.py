@@ -9,7 +9,7 @@ from typing import Any
 
 from tomoinr import hookspecs
 from tomoinr.errors import did_you_mean, reason
-from tomoinr.interfaces import Component, PoseModel, Prior, Projector, Solver, Volume
+from tomoinr.interfaces import Component, PoseModel, Preparation, Prior, Projector, Solver, Volume
 from tomoinr.options import describe
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("tomoinr_")]
@@ -19,6 +19,7 @@ MADE_AS: dict[type, tuple[str, ...]] = {
     Projector: ("options", "grid"),
     Solver: ("options",),
     Prior: ("options",),
+    Preparation: ("options",),
 }
 
 

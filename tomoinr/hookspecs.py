@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pluggy
 
 from tomoinr.data import Alignment, Reconstruction, TiltSeries
-from tomoinr.interfaces import PoseModel, Prior, Problem, Projector, Solver, Volume
+from tomoinr.geometry import Poses
+from tomoinr.interfaces import PoseModel, Preparation, Prior, Problem, Projector, Solver, Volume
+from tomoinr.stack import Stack
 
 PROJECT = "tomoinr"
 spec = pluggy.HookspecMarker(PROJECT)
@@ -40,13 +41,16 @@ def tomoinr_priors() -> list[type[Prior]]:  # type: ignore[empty-body]
     """Prior classes; asked once, when plugins are collected."""
 
 
-@spec(firstresult=True)
-def tomoinr_read(
-    path: Path, angles: Sequence[float] | None, pixel_size: float | None
-) -> TiltSeries | None:
-    """Read a tilt series; `None`: not a file of mine.
+@spec
+def tomoinr_preparations() -> list[type[Preparation]]:  # type: ignore[empty-body]
+    """Preparation classes; asked once, when plugins are collected."""
 
-    `angles` (degrees) and `pixel_size` (Å): what the user gave, believed in place of the file's.
+
+@spec(firstresult=True)
+def tomoinr_read(path: Path, pixel_size: float | None) -> Stack | TiltSeries | None:
+    """What a file says of its images; `None`: not a file of mine. May be asked of a folder.
+
+    `pixel_size` (Å): what the user gave; the file's own, right or wrong, is then not needed.
     """
 
 
@@ -59,8 +63,13 @@ def tomoinr_write(path: Path, value: TiltSeries | Reconstruction, order: str) ->
 
 
 @spec(firstresult=True)
-def tomoinr_prepare(name: str, series: TiltSeries) -> TiltSeries | None:
-    """Apply the preprocessing step called `name`; `None`: not a step of mine."""
+def tomoinr_read_poses(path: Path, series: TiltSeries) -> Poses | None:
+    """The poses of a series' images, shifts in Å; `None`: not a file of mine."""
+
+
+@spec(firstresult=True)
+def tomoinr_write_poses(path: Path, poses: Poses, series: TiltSeries) -> dict[Path, str] | None:
+    """Files and their texts, for poses that are to go to `path`; `None`: not a format of mine."""
 
 
 @spec(firstresult=True)

@@ -105,6 +105,20 @@ class Prior(Component, ABC):
         """Mean penalty of a raster (channels, slices, z, x) in units of its density: 0-d."""
 
 
+class Preparation(Component, ABC):
+    """A change of the images before anything is learned from them: made as `cls(options)`.
+
+    `apart`: it treats each image by itself and needs no angles, so that large stacks are prepared
+    on their way in, a few images at a time.
+    """
+
+    apart: ClassVar[bool] = False
+
+    @abstractmethod
+    def prepare(self, series: TiltSeries) -> TiltSeries:
+        """The series after it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The data and the parts, put together; `scale` × density gives the units of the file."""

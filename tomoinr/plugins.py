@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
@@ -15,7 +15,17 @@ from tomoinr import hookspecs
 from tomoinr.data import Alignment, Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError, did_you_mean, reason
 from tomoinr.faults import misspelt_hooks, part_fault, strange_arguments
-from tomoinr.interfaces import PoseModel, Prior, Problem, Projector, Solver, Volume
+from tomoinr.geometry import Poses
+from tomoinr.interfaces import (
+    PoseModel,
+    Preparation,
+    Prior,
+    Problem,
+    Projector,
+    Solver,
+    Volume,
+)
+from tomoinr.stack import Stack
 
 GROUP = "tomoinr"
 KINDS: dict[str, tuple[str, type]] = {
@@ -24,6 +34,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "projector": ("tomoinr_projectors", Projector),
     "solver": ("tomoinr_solvers", Solver),
     "prior": ("tomoinr_priors", Prior),
+    "prepare": ("tomoinr_preparations", Preparation),
 }
 
 
@@ -97,25 +108,26 @@ class Plugins:
                 lines.append(f"{kind} '{name}' is provided by {' and by '.join(both)}")
         return lines
 
-    def read(
-        self, path: Path, angles: Sequence[float] | None, pixel_size: float | None = None
-    ) -> TiltSeries | None:
+    def read(self, path: Path, pixel_size: float | None = None) -> Stack | TiltSeries | None:
         """The first reader's answer."""
-        series: TiltSeries | None = self._manager.hook.tomoinr_read(
-            path=path, angles=angles, pixel_size=pixel_size
+        found: Stack | TiltSeries | None = self._manager.hook.tomoinr_read(
+            path=path, pixel_size=pixel_size
         )
-        return series
+        return found
 
     def write(self, path: Path, value: TiltSeries | Reconstruction, order: str) -> bool:
         """Whether some writer wrote it."""
         return bool(self._manager.hook.tomoinr_write(path=path, value=value, order=order))
 
-    def prepare(self, name: str, series: TiltSeries) -> TiltSeries:
-        """Apply a preprocessing step by name."""
-        prepared: TiltSeries | None = self._manager.hook.tomoinr_prepare(name=name, series=series)
-        if prepared is None:
-            raise TomoinrError(f"no preprocessing step is called '{name}'")
-        return prepared
+    def read_poses(self, path: Path, series: TiltSeries) -> Poses | None:
+        """The first answer to which poses a file holds."""
+        poses: Poses | None = self._manager.hook.tomoinr_read_poses(path=path, series=series)
+        return poses
+
+    def write_poses(self, path: Path, poses: Poses, series: TiltSeries) -> dict[Path, str]:
+        """The texts that hold the poses, by file; none: no such format."""
+        hook = self._manager.hook.tomoinr_write_poses
+        return hook(path=path, poses=poses, series=series) or {}
 
     def align(self, series: TiltSeries) -> Alignment | None:
         """The first answer to where the images stand."""

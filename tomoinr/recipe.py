@@ -17,6 +17,7 @@ from tomoinr.plugins import KINDS, Plugins
 
 Quality = Literal["fast", "default", "best"]
 PARTS = ("volume", "poses", "projector", "solver")
+SEVERAL = {"prior": "priors", "prepare": "prepare"}  # sections of which there may be several
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Choice:
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
             raise TomoinrError(f'{where}: give a name, or a table with name = "…" and options')
         return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
+
+    @classmethod
+    def written(cls, text: str) -> Choice:
+        """From a word of the command line: `name`, or `name:option=value,option=value`."""
+        name, _, rest = text.partition(":")
+        table: dict[str, Any] = {"name": name}
+        for pair in filter(None, rest.split(",")):
+            key, _, value = pair.partition("=")
+            try:
+                table |= tomllib.loads(f"{key} = {value}")
+            except tomllib.TOMLDecodeError:
+                table[key] = value
+        return cls.of(table, text)
 
     def table(self) -> dict[str, Any]:
         """The way back."""
@@ -53,7 +67,10 @@ class Data:
     )
     pixel_size: float | None = option(None, "in Å; none: as the file says, or 1 if it does not")
     poses: str | None = option(None, "a poses.json to start from; none: the nominal poses")
-    prepare: tuple[str, ...] = option((), "preprocessing steps, by name, in this order")
+    tilt_axis: str | float | None = option(
+        None, "'y', 'x', or degrees counter-clockwise from y; none: as the file says, or y"
+    )
+    exclude: str = option("", "images left out, by their numbers from 0, as in '0,17-19'")
 
 
 @dataclass(frozen=True)
@@ -86,12 +103,13 @@ class Recipe:
     projector: Choice | None = None
     solver: Choice | None = None
     priors: tuple[Choice, ...] | None = None
+    prepare: tuple[Choice, ...] = ()
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Recipe:
         """Check a table section by section."""
         sections = {"data": Data, "run": Run, "output": Output}
-        known = [*sections, *PARTS, "prior"]
+        known = [*sections, *PARTS, *SEVERAL]
         for name in table:
             if name not in known:
                 listed = ", ".join(known)
@@ -104,9 +122,10 @@ class Recipe:
                 raise TomoinrError(f"[{name}] must be a section of the recipe, got {section!r}")
             values[name] = opt.parse(options, section, f"[{name}]")
         values |= {name: Choice.of(table[name], f"[{name}]") for name in PARTS if name in table}
-        if "prior" in table:
-            priors = table["prior"] if isinstance(table["prior"], list) else [table["prior"]]
-            values["priors"] = tuple(Choice.of(p, "[[prior]]") for p in priors)
+        for name, field_name in SEVERAL.items():
+            if name in table:
+                given = table[name] if isinstance(table[name], list) else [table[name]]
+                values[field_name] = tuple(Choice.of(part, f"[[{name}]]") for part in given)
         return cls(**values)
 
     @classmethod
@@ -143,6 +162,7 @@ class Recipe:
         table = sections | {name: c.table() for name, c in chosen.items() if c is not None}
         if self.priors is not None:
             table["prior"] = [prior.table() for prior in self.priors]
+        table |= {"prepare": [step.table() for step in self.prepare]} if self.prepare else {}
         return {name: section for name, section in table.items() if section or name == "prior"}
 
     def toml(self) -> str:
@@ -168,6 +188,7 @@ class Recipe:
         usual = [Choice(name) for name in solver.partners.get("prior", ())]
         priors = usual if self.priors is None else self.priors
         full["priors"] = tuple(self._full("prior", prior, plugins) for prior in priors)
+        full["prepare"] = tuple(self._full("prepare", step, plugins) for step in self.prepare)
         return replace(self, **full)
 
     def _usual_solver(self, plugins: Plugins, made: Mapping[str, Any]) -> str:

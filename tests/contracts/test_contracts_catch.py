@@ -321,7 +321,7 @@ def tomoinr_write(path, value, order):
 
 
 @hookimpl
-def tomoinr_read(path, angles):
+def tomoinr_read(path):
     return {}[path.read_bytes()[:4]]
 
 

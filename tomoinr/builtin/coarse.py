@@ -10,7 +10,7 @@ from tomoinr.builtin.coarse_shift import Field, axes, centres_of_mass, neighbour
 from tomoinr.builtin.coarse_turn import REACH, Turns, find_turns
 from tomoinr.builtin.noise import despiked
 from tomoinr.data import Alignment, TiltSeries
-from tomoinr.geometry import Poses
+from tomoinr.geometry import Poses, turn_z
 
 LEAST_IMAGES = 5  # with fewer, nothing can be said
 CERTAIN = 0.6  # standard error, degrees, above which the mean turn is not believed
@@ -19,11 +19,15 @@ GUESSWORK = torch.tensor([1.2, 0.7])  # rms of dx, dy that correlation finds in 
 
 
 def coarse_alignment(series: TiltSeries) -> Alignment:
-    """Shifts by centre of mass (or correlation), turns by what the rows have in common."""
-    degrees = series.angles.cpu()
-    field = survey(combined(series))
+    """Shifts by centre of mass (or correlation), turns by what the rows have in common.
+
+    Images whose tilt axis is known to be turned are turned back first.
+    """
+    degrees, axis = series.angles.cpu(), series.tilt_axis
+    images = combined(series)
+    field = survey(unturned(images, axis) if axis else images)
     if int(field.usable.sum()) < LEAST_IMAGES:
-        nominal = Poses.of(degrees.float())
+        nominal = Poses.of(degrees.float(), axis)
         return Alignment(
             nominal, ("too few usable images to align: angles as recorded, no shifts",)
         )
@@ -36,6 +40,7 @@ def coarse_alignment(series: TiltSeries) -> Alignment:
         odd = [series.sections[i] for i in (~usable).nonzero()[:, 0].tolist()]
         shown = ", ".join(map(str, odd))
         notes += (f"images {shown} are blank or unlike the others: placed as their neighbours",)
+    shift, turns = shift @ turn_z(torch.tensor(float(axis)))[:2, :2].T, turns + axis
     notes = (f"shifts of up to {float(shift.norm(dim=1).max()):.1f} px", *notes)
     return Alignment(Poses.of(degrees.float(), turns, shift=shift * series.pixel_size), notes)
 
@@ -93,6 +98,19 @@ def combined(series: TiltSeries) -> Tensor:
     images = despiked(series.images.cpu())
     weights = images.std((1, 2, 3)).clamp(min=1e-30).reciprocal()
     return torch.einsum("cthw,c->thw", images, weights)
+
+
+def unturned(images: Tensor, axis: float) -> Tensor:
+    """Images (T, H, W) turned about their centre so that the tilt axis (degrees from y) is y."""
+    rows, columns = (torch.arange(n) - (n - 1) / 2 for n in images.shape[1:])
+    at = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+    at = at @ turn_z(torch.tensor(float(axis)))[:2, :2].T
+    size = torch.tensor([images.shape[2] / 2, images.shape[1] / 2])
+    grid = (at / size).expand(len(images), -1, -1, -1)
+    turned = torch.nn.functional.grid_sample(
+        images[:, None], grid, "bicubic", "border", align_corners=False
+    )
+    return turned[:, 0]
 
 
 def filled(degrees: Tensor, usable: Tensor, values: Tensor) -> Tensor:

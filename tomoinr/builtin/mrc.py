@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import mrcfile
 import numpy as np
-import torch
 
-from tomoinr.angles import read_angles
 from tomoinr.builtin.mrc_header import Header, read_header
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.hookspecs import hookimpl
+from tomoinr.stack import Stack
 from tomoinr.version import __version__
 
 READ = (".mrc", ".st", ".ali", ".rec", ".mrcs")
 WRITTEN = (".mrc", ".st", ".mrcs")
-BESIDE = (".rawtlt", ".tlt")
 
 
 @hookimpl
-def tomoinr_read(
-    path: Path, angles: Sequence[float] | None, pixel_size: float | None
-) -> TiltSeries | None:
-    """An MRC image stack, known by its first bytes; angles as given, or found beside it."""
+def tomoinr_read(path: Path, pixel_size: float | None) -> Stack | None:
+    """An MRC image stack, known by its first bytes; images are read when they are asked for."""
+    if not path.is_file():
+        return None
     with path.open("rb") as file:
         header = read_header(path, file, path.suffix.lower() in READ, pixel_size)
-        if header is None:
-            return None
-        angles = _angles_beside(path) if angles is None else angles
-        file.seek(header.offset)
-        values = np.fromfile(file, header.dtype, int(np.prod(header.shape)))
-    return _series(path, header, values, angles)
+    if header is None:
+        return None
+    image = partial(_image, path, header)
+    return Stack(str(path), header.shape, header.dtype, image, pixel_size=header.pixel_size)
 
 
 @hookimpl
@@ -63,25 +59,15 @@ def in_order(voxels: np.ndarray, order: str) -> tuple[np.ndarray, str]:
     raise TomoinrError(f"no order of a volume is called '{order}'; there are imod, xyz")
 
 
-def _series(path: Path, header: Header, values: np.ndarray, angles: Sequence[float]) -> TiltSeries:
-    if values.size != np.prod(header.shape):
+def _image(path: Path, header: Header, index: int) -> np.ndarray:
+    """One image (rows, columns), as the file holds it."""
+    rows, columns = header.shape[1:]
+    count = rows * columns
+    start = header.offset + index * count * header.dtype.itemsize
+    values = np.fromfile(path, header.dtype, count, offset=start)
+    if values.size != count:
         raise TomoinrError(f"{path}: the file was cut short while it was read; copy it again")
-    images = torch.from_numpy(values.astype(np.float32, copy=False)).reshape(header.shape)
-    return TiltSeries(
-        images, torch.tensor(angles, dtype=torch.float64), header.pixel_size, source=str(path)
-    )
-
-
-def _angles_beside(path: Path) -> Sequence[float]:
-    candidates = [path.with_suffix(suffix) for suffix in BESIDE]
-    for candidate in candidates:
-        if candidate.exists():
-            return read_angles(candidate)
-    names = " or ".join(c.name for c in candidates)
-    raise TomoinrError(
-        f'{path}: no tilt angles; give them (--angles FILE or "-60:60:3"), '
-        f"or put {names} beside it, one angle in degrees a line"
-    )
+    return values.reshape(rows, columns)
 
 
 def _only_channel(array: np.ndarray) -> np.ndarray:

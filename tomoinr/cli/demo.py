@@ -12,9 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tomoinr.angles import read_angles
 from tomoinr.api import reconstruct
-from tomoinr.atomic import atomic
 from tomoinr.builtin.phantoms import PHANTOMS
 from tomoinr.builtin.simulate import Acquisition, Simulated
 from tomoinr.builtin.simulate import simulate as take
@@ -22,8 +20,10 @@ from tomoinr.cli.progress import Progress
 from tomoinr.cli.simulation import NAMES, write_simulation
 from tomoinr.data import Reconstruction
 from tomoinr.errors import TomoinrError
-from tomoinr.files import check_folder, save
 from tomoinr.geometry import Poses
+from tomoinr.io import check_folder, save
+from tomoinr.io.angles import read_angles
+from tomoinr.io.atomic import atomic
 from tomoinr.metrics import Score, pose_errors, score
 from tomoinr.plugins import Plugins
 from tomoinr.team import open_team

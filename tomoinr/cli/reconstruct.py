@@ -10,8 +10,8 @@ import typer
 
 from tomoinr.api import execute
 from tomoinr.cli.progress import Progress
-from tomoinr.files import check_folder
-from tomoinr.recipe import Recipe
+from tomoinr.io import check_folder
+from tomoinr.recipe import Choice, Recipe
 from tomoinr.team import open_team
 from tomoinr.trust import FILES, assess, save
 
@@ -59,6 +59,16 @@ def reconstruct(
     pixel_size: Annotated[
         float | None, typer.Option(help="In Å, in place of the file's own.")
     ] = None,
+    tilt_axis: Annotated[
+        str | None,
+        typer.Option(help="y, x, or degrees counter-clockwise from y; else the file's, or y."),
+    ] = None,
+    exclude: Annotated[
+        str, typer.Option(help="Images left out: their numbers from 0, as 0,17-19.")
+    ] = "",
+    prepare: Annotated[
+        list[str] | None, typer.Option(help="A preparation, as in bin:factor=2; several in order.")
+    ] = None,
     volume: Annotated[str | None, typer.Option(help="What is learned: siren, voxels, …")] = None,
     poses: Annotated[str | None, typer.Option(help="Pose model: fixed, shift, rigid, …")] = None,
     projector: Annotated[str | None, typer.Option(help="slices, quadrature, …")] = None,
@@ -82,7 +92,7 @@ def reconstruct(
     `tomoinr run recipe.toml`.
     """
     data: dict[str, Any] = {"stack": str(stack), "angles": angles, "pixel_size": pixel_size}
-    data["poses"] = str(start) if start else None
+    data |= {"poses": str(start) if start else None, "tilt_axis": tilt_axis, "exclude": exclude}
     table: dict[str, Any] = {
         "data": {name: value for name, value in data.items() if value is not None},
         "run": {"quality": quality.value, "seed": seed, "align": align}
@@ -92,6 +102,7 @@ def reconstruct(
     parts = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}
     table |= {kind: name for kind, name in parts.items() if name is not None}
     table |= {"prior": prior} if prior else {}
+    table |= {"prepare": [Choice.written(text).table() for text in prepare]} if prepare else {}
     _execute(Recipe.parse(table), steps, force, trust)
 
 

@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tomoinr.atomic import atomic
 from tomoinr.builtin.simulate import Simulated
 from tomoinr.data import Reconstruction
-from tomoinr.files import save
 from tomoinr.geometry import Poses
+from tomoinr.io import save
+from tomoinr.io.atomic import atomic
 
 NAMES = ("stack.mrc", "stack.rawtlt", "truth.mrc", "truth.json")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tomoinr.atomic import atomic
 from tomoinr.data import Reconstruction
-from tomoinr.files import check_folder
-from tomoinr.files import save as save_volume
+from tomoinr.io import check_folder
+from tomoinr.io import save as save_volume
+from tomoinr.io.atomic import atomic
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Quality
 from tomoinr.team import Team

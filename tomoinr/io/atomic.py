@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +26,13 @@ def atomic(path: Path, force: bool = False) -> Iterator[Path]:
         raise TomoinrError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def publish(texts: Mapping[Path, str], force: bool = False) -> None:
+    """Several text files; none appears before all are written."""
+    with ExitStack() as files:
+        for path, text in texts.items():
+            files.enter_context(atomic(path, force)).write_text(text, "utf-8")
 
 
 def check_free(path: Path, force: bool) -> None:

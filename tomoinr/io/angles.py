@@ -11,6 +11,12 @@ import numpy as np
 from tomoinr.errors import TomoinrError
 
 MOST_ANGLES = 100_000
+BESIDE = (".rawtlt", ".tlt")
+
+
+def angles_beside(path: Path) -> Path | None:
+    """The file of angles that goes with a stack, if there is one."""
+    return next((p for s in BESIDE if (p := path.with_suffix(s)).exists()), None)
 
 
 def read_angles(given: Any) -> tuple[float, ...]:

@@ -1,73 +1,21 @@
-"""Loading and saving: nothing is half written, and nothing is replaced unless forced."""
+"""Saving: nothing is half written, and nothing is replaced unless forced."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import tomli_w
-import torch
 
-from tomoinr.angles import read_angles
-from tomoinr.atomic import atomic, check_free
 from tomoinr.data import Reconstruction, TiltSeries
-from tomoinr.errors import TomoinrError, reason
-from tomoinr.geometry import Poses
+from tomoinr.errors import TomoinrError, told_plainly
+from tomoinr.io.atomic import atomic, check_free
+from tomoinr.io.poses import poses_text
 from tomoinr.plugins import Plugins
 
-CONVENTION = (
-    "A point (x, y, z), right-handed, origin at the box's centre, tilt axis y, beam along z, lands "
-    "at Rz(rotation) Rx(out_of_plane) Ry(tilt) (x, y, z) + (dx, dy): degrees, pixels, "
-    "Ry(tilt): x' = x cos - z sin, z' = x sin + z cos, Rz from x to y, Rx from y to z."
-)
-
-
 RESULTS = ("volume.mrc", "poses.json", "history.csv", "recipe.toml")
-
-
-def load(
-    path: str | Path,
-    angles: Any = None,
-    plugins: Plugins | None = None,
-    pixel_size: float | None = None,
-) -> TiltSeries:
-    """A tilt series from a file; `angles`: see `read_angles`, or found beside it.
-
-    `pixel_size` (Å) is believed in place of the file's own.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise TomoinrError(f"{path}: there is no such file")
-    if not path.is_file():
-        raise TomoinrError(f"{path}: this is not a file; give the stack itself")
-    if not path.stat().st_size:
-        raise TomoinrError(f"{path}: the file is empty")
-    given = None if angles is None else read_angles(angles)
-    with _told_plainly(f"{path}: cannot be read"):
-        series = (plugins or Plugins()).read(path, given, pixel_size)
-    if not isinstance(series, TiltSeries):
-        raise TomoinrError(
-            f"{path}: no reader knows this file; MRC stacks (.mrc .st .ali .rec .mrcs) can be "
-            "read, other formats need a plugin"
-        )
-    # For readers that do not ask for it.
-    return series if pixel_size is None else replace(series, pixel_size=pixel_size)
-
-
-@contextmanager
-def _told_plainly(what: str) -> Iterator[None]:
-    """A stranger's reader or writer may raise anything: one line of it."""
-    try:
-        yield
-    except TomoinrError:
-        raise
-    except Exception as error:
-        raise TomoinrError(f"{what}: {reason(error)}") from error
 
 
 def save(
@@ -148,41 +96,12 @@ def _publish_all(
             raise TomoinrError(f"{target}: this is the data's own file; save under another name")
     with ExitStack() as open_files:
         temporary = open_files.enter_context(atomic(path, force))
-        with _told_plainly(f"{path}: cannot be written"):
+        with told_plainly(f"{path}: cannot be written"):
             written = (plugins or Plugins()).write(temporary, value, order)
         if not written:
             raise TomoinrError(f"{path}: no writer knows the suffix '{path.suffix}'; use .mrc")
         for target, text in texts.items():
             open_files.enter_context(atomic(target, force)).write_text(text, "utf-8")
-
-
-def poses_text(poses: Poses, series: TiltSeries) -> str:
-    """Poses as JSON: for each image its section, nominal angle (°), angles (°), shifts (pixels)."""
-    exact = Poses(poses.rotation.detach().double(), poses.shift.detach().double()).angles()
-    found = exact._replace(dx=exact.dx / series.pixel_size, dy=exact.dy / series.pixel_size)
-    columns = {"section": list(series.sections), "angle": series.angles.tolist()}
-    columns |= {name: values.tolist() for name, values in found._asdict().items()}
-    tilts = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    content = {"convention": CONVENTION, "pixel_size": series.pixel_size, "tilts": tilts}
-    return json.dumps(content, indent=1) + "\n"
-
-
-def read_poses(path: str | Path) -> Poses:
-    """The poses of a poses.json; shifts in Å."""
-    try:
-        content = json.loads(Path(path).read_text("utf-8"))
-        names = ("tilt", "rotation", "out_of_plane", "dx", "dy")
-        rows = [[float(tilt[name]) for name in names] for tilt in content["tilts"]]
-        table = torch.tensor(rows, dtype=torch.float64).reshape(-1, len(names))
-        if not bool(table.isfinite().all()):
-            raise ValueError("an angle or shift is not a finite number")
-        tilt, rotation, out_of_plane = table[:, :3].T
-        shift = table[:, 3:] * float(content["pixel_size"])
-        return Poses.of(tilt, rotation, out_of_plane, shift)
-    except KeyError as error:
-        raise TomoinrError(f"{path}: no poses can be read from it: it holds no {error}") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise TomoinrError(f"{path}: no poses can be read from it: {reason(error)}") from error
 
 
 def _lines(lines: Iterable[str]) -> str:
