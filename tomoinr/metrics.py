@@ -11,6 +11,9 @@ from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
 
 
+WINDOW = 11  # voxels: what a Gaussian of 1.5 takes
+
+
 class Score(NamedTuple):
     """Structural similarity (1: equal) and peak signal-to-noise ratio (dB)."""
 
@@ -22,6 +25,11 @@ def score(voxels: np.ndarray, truth: np.ndarray) -> Score:
     """Compare [y, z, x] volumes after the best gain and offset; SSIM is a mean over slices."""
     if voxels.shape != truth.shape:
         raise TomoinrError(f"volumes of {voxels.shape} and {truth.shape} voxels cannot be compared")
+    if min(truth.shape[1:]) < WINDOW:
+        raise TomoinrError(
+            f"slices of {truth.shape[1]} × {truth.shape[2]} voxels cannot be compared; SSIM's "
+            f"window needs {WINDOW} × {WINDOW}"
+        )
     span = float(np.ptp(truth))
     if span == 0:
         raise TomoinrError("the truth is the same everywhere; nothing can be compared with it")

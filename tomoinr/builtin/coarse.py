@@ -72,7 +72,7 @@ def aligned_whole(field: Field, degrees: Tensor) -> Found:
 def turn_note(found: Turns, mean: float, believed: bool) -> str:
     """What is known of the tilt axis, in words."""
     if not believed:
-        return "the specimen does not show how the tilt axis is turned: its azimuth is kept at 0°"
+        return "the specimen does not show how the tilt axis is turned: its azimuth is kept"
     spread = float((found.angles - mean).square().mean().sqrt())
     axis = f"tilt axis turned by {mean:.1f}° ± {max(found.error, 0.1):.1f}°"
     return f"{axis}, single images by {spread:.1f}° (rms) more"

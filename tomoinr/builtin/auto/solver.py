@@ -95,8 +95,8 @@ class Auto(Solver):
         pose_steps: int = option(400, "batches that find poses, where they are far off", low=1)
         capture: float = option(2.0, "pixels by which such poses may be off", low=0)
         finer: int = option(2, "voxels along a pixel's edge, in the last part", low=1, high=4)
-        rounds: int = option(5, "times that poses and noise are found anew on it", low=0)
-        round_steps: int = option(36, "iterations of TV in each round", low=1)
+        rounds: int = option(6, "times that poses and noise are found anew on it", low=0)
+        round_steps: int = option(45, "iterations of TV in each round", low=1)
         caution: float = option(
             0.0,
             "edges kept down, in standard errors of a voxel that all views see; 0: as held-out "
