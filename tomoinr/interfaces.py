@@ -94,6 +94,9 @@ class Projector(Component, ABC):
     def project(self, volume: Volume, views: Views, pixels: Pixels | None = None) -> Tensor:
         """Line integrals (density × Å) at some or all pixels: (channels, *pixels.shape)."""
 
+    def forget(self) -> None:  # noqa: B027  (most have nothing to forget)
+        """Let go of what is kept from call to call, and can be made anew."""
+
 
 class Prior(Component, ABC):
     """What a plausible specimen looks like: made as `cls(options)`."""

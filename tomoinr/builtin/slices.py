@@ -63,6 +63,10 @@ class Slices(Projector):
         images: Tensor = _Shown.apply(sinogram, plan, self.options.warp)
         return images
 
+    def forget(self) -> None:
+        """Let go of matrices and plans; they are made anew when they are needed."""
+        self._operator, self._last = SliceOperator(self.grid), None
+
     def _plan(self, views: Views, pixels: Pixels) -> SlicePlan:
         """The geometry of this call; the last one is kept, since linear solvers repeat it."""
         if self._last is None or not self._last.serves(views, pixels):

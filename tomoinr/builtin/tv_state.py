@@ -28,7 +28,8 @@ EVERYTHING = slice(None)
 class TvState(Iterate):
     """Primal and dual variables; `weights` of pixels (channels, views, rows, columns) or none.
 
-    `weight` of the edges is one number, or one a channel.
+    `weight` of the edges is one number, or one a channel. `last`: a state of the same size whose
+    variables are taken over, so that it must not be used any more.
 
     All pixels alike: the dual step is a ramp along detector rows, which undoes most of the blur
     of AᵀA. Weighed pixels: diagonal steps (Pock and Chambolle, 2011), for which the weights need
@@ -41,15 +42,12 @@ class TvState(Iterate):
         team: Team,
         weight: float | Tensor,
         weights: Tensor | None = None,
+        last: TvState | None = None,
     ) -> None:
         pixel, (tilts, _, columns) = problem.series.pixel_size, problem.series.shape
         self.map = LinearMap(problem, team, pixel)
         start = self.map.parameter.data
-        super().__init__(
-            point=start.clone(),
-            data=torch.zeros_like(self.map.data),
-            edges=start.new_zeros((3, *start.shape)),
-        )
+        super().__init__(**(last.tensors if last else self._nothing(start)))
         # Lengths in pixels: the data's curvature at a point is then one per tilt, and a weight
         # is a density, whatever the number of tilts and the sizes of pixels and voxels.
         self._unit = tilts * (problem.grid.spacing / pixel) ** 2
@@ -70,6 +68,12 @@ class TvState(Iterate):
             self.edge_step = BALANCE * float(seen.mean()) / 24
             self.primal_step = seen.add_(seen.mean() / 2).mul_(BALANCE).reciprocal_()
         self.map.parameter.data = start
+        if last:
+            self._follow(last)
+
+    def _nothing(self, start: Tensor) -> dict[str, Tensor]:
+        edges, data = start.new_zeros((3, *start.shape)), torch.zeros_like(self.map.data)
+        return {"point": start.clone(), "data": data, "edges": edges}
 
     def look_ahead(self, back: Tensor, positive: bool) -> Tensor:
         """The primal step, then as far again; takes the place of `back`, which is Aᵀ data."""
@@ -94,13 +98,9 @@ class TvState(Iterate):
             edges.lerp_(pulled, RELAXATION)
         return total
 
-    def follow(self, last: TvState) -> None:
-        """Go on from the variables of another state of the same size; the duals keep their sense.
-
-        The other one must not be used any more.
-        """
+    def _follow(self, last: TvState) -> None:
+        """The duals, which were another state's, keep their sense."""
         assert self.weights is not None and last.weights is not None
-        self.tensors = last.tensors
         self.tensors["edges"].mul_(self.strength / last.strength)
         self.tensors["data"].mul_(self.weights / last.weights)
 

@@ -63,7 +63,13 @@ class FindPoses(Stage):
             if found.motion < NEAR:
                 self.steps = 0
                 return
+        if before:
+            before.leave(self)
         self._state = self._solver.init(self.problem, self._team)
+
+    def leave(self, after: Stage) -> None:
+        """Momenta and plans."""
+        del self._state
 
     def step(self) -> Tensor:
         """One batch."""

@@ -48,11 +48,10 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
     seen, unseen = _part(empty, order[~held]), _part(empty, order[held])
     seen_weights, unseen_weights = weights[:, order[~held]], weights[:, order[held]]
     solver = Tv(Tv.Options())
-    misses, last = [], None
+    misses: list[float] = []
+    last: TvState | None = None
     for caution in LADDER:
-        state = TvState(seen, team, strength(caution, error, seen), seen_weights)
-        if last is not None:
-            state.follow(last)
+        state = TvState(seen, team, strength(caution, error, seen), seen_weights, last)
         for _ in range(FIRST if last is None else NEXT):
             solver.step(seen, state, team)
         with torch.no_grad():

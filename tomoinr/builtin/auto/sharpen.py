@@ -58,9 +58,16 @@ class Sharpen(Stage):
             with torch.no_grad():
                 self._parameter().copy_(spread(before.problem.volume, self._finer))
         strength = self._weigh(explained=before is not None)
-        self._state = TvState(self.problem, self._team, strength, self.weights)
-        if last and same:
-            self._state.follow(last._state)
+        going = last._state if last and same else None
+        if before:
+            before.leave(self)
+        self._state = TvState(self.problem, self._team, strength, self.weights, going)
+
+    def leave(self, after: Stage) -> None:
+        """Its variables are another's, or done with; so are the matrices of a coarser lattice."""
+        del self._state
+        if isinstance(after, Sharpen) and after._finer != self._finer:
+            self.problem.projector.forget()
 
     def _learn_from(self, last: Sharpen, same: bool) -> None:
         """What the volume so far says: where images are, and how strongly edges are kept down."""

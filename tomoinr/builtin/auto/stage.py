@@ -21,6 +21,10 @@ class Stage(ABC):
         """Set out from what the stage before has found."""
 
     @abstractmethod
+    def leave(self, after: Stage) -> None:
+        """Let go of what takes memory: the stage after knows all it needs, and is to set out."""
+
+    @abstractmethod
     def step(self) -> Tensor:
         """One step; its loss."""
 
