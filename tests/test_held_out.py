@@ -14,7 +14,8 @@ from tomoinr.geometry import Grid, Poses
 from tomoinr.metrics import score
 from tomoinr.trust import held_out
 from tomoinr.trust.again import predicted, with_views
-from tomoinr.trust.held_out import _held, _misfit, _motions, _unseen
+from tomoinr.trust.held_out import _held, _misfit, _unseen
+from tomoinr.trust.placing import motions
 
 TILTS = tuple(range(-60, 61, 4))
 FEW = TILTS[::3]
@@ -154,7 +155,7 @@ def test_motions_are_in_pixels():
     after = before.moved(1.0, -2.0, 3.0, 4.0)
     rim = np.radians([3.0, 4.0]) * 10
     assert torch.allclose(
-        _motions(before, after, series), torch.tensor([1.0, -2.0, *rim]).float(), atol=1e-3
+        motions(before, after, series), torch.tensor([1.0, -2.0, *rim]).float(), atol=1e-3
     )
 
 
