@@ -1,9 +1,15 @@
-"""ASTRA in tomoinr: its projector, so that any solver runs on it, and its SIRT as a solver."""
+"""ASTRA in tomoinr, its projector and its solvers; and tomoinr in ASTRA, as three algorithms."""
 
 from tomoinr.hookspecs import hookimpl
 from tomoinr.interfaces import Projector, Solver
+from tomoinr_astra.algorithms import Tomoinr, TomoinrSirt, TomoinrTv, register
+from tomoinr_astra.cgls import AstraCgls
+from tomoinr_astra.fbp import AstraFbp
 from tomoinr_astra.projector import AstraProjector
+from tomoinr_astra.sart import AstraSart
 from tomoinr_astra.sirt import AstraSirt
+
+__all__ = ["Tomoinr", "TomoinrSirt", "TomoinrTv", "register"]
 
 
 @hookimpl
@@ -14,5 +20,5 @@ def tomoinr_projectors() -> list[type[Projector]]:
 
 @hookimpl
 def tomoinr_solvers() -> list[type[Solver]]:
-    """ASTRA's SIRT."""
-    return [AstraSirt]
+    """ASTRA's own, on the CPU."""
+    return [AstraCgls, AstraFbp, AstraSart, AstraSirt]

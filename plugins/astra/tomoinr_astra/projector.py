@@ -1,10 +1,10 @@
-"""ASTRA's projector, slice by slice, with its back-projection as the gradient."""
+"""ASTRA's projector, with its back-projection as the gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,13 +14,14 @@ from tomoinr.geometry import Grid, Pixels, Views
 from tomoinr.interfaces import Ability, Projector, Volume
 from tomoinr.options import option
 from tomoinr.sampling import Draw, stratified_rows
-from tomoinr_astra.bench import Bench, Kernel, bench
+from tomoinr_astra import cuda
+from tomoinr_astra.bench import Algorithm, Kernel, bench, share_out
 
 Map = Callable[[Tensor], Tensor]
 
 
 class AstraProjector(Projector):
-    """Whole detector rows of views that share the tilt axis y, on the CPU."""
+    """Whole detector rows: on the CPU of views that share the tilt axis y, on a GPU of any."""
 
     name = "astra"
     abilities = frozenset({Ability.BLOCKS, Ability.LINEAR})
@@ -29,10 +30,14 @@ class AstraProjector(Projector):
     class Options:
         """Options of ASTRA's projector."""
 
-        kernel: Kernel = option("linear", "how ASTRA weights the voxels that a ray meets")
+        kernel: Kernel = option("linear", "how ASTRA weights the voxels that a ray meets (cpu)")
+        device: Literal["cpu", "cuda"] = option("cpu", "where ASTRA works; cuda: in 3-D, any pose")
 
     def __init__(self, options: Options, grid: Grid) -> None:
         self.options, self.grid = options, grid
+        if options.device == "cuda":
+            cuda.check()
+            self.abilities = self.abilities | {Ability.TILTED_AXIS}
 
     def sample(self, series: TiltSeries, budget: int, draw: Draw) -> Pixels:
         """Stratified random rows of all views, about `budget` pixels."""
@@ -43,22 +48,47 @@ class AstraProjector(Projector):
     def project(self, volume: Volume, views: Views, pixels: Pixels | None = None) -> Tensor:
         """Line integrals at whole rows: (channels, views, rows, columns)."""
         rows = None if pixels is None else pixels.row.reshape(-1)
-        voxels = volume.voxels(self.grid, rows)
         seen = views if pixels is None else _select(views, pixels.view.reshape(-1))
+        if self.options.device == "cuda":
+            images = self._solid(volume, seen)
+            return images if rows is None else images[:, :, rows]
+        return self._slices(volume, seen, rows)
+
+    def _slices(self, volume: Volume, views: Views, rows: Tensor | None) -> Tensor:
+        """Slice by slice, those of some rows alone."""
+        voxels = volume.voxels(self.grid, rows)
         sinograms: Tensor = Linear.apply(
-            voxels.flatten(0, 1), lambda x: self._forward(x, seen), lambda y: self._back(y, seen)
+            voxels.flatten(0, 1),
+            lambda x: self._each("FP", x, views, (views.shape[0], views.shape[2])),
+            lambda y: self._each("BP", y, views, self.grid.shape[1:]),
         )
         return sinograms.reshape(*voxels.shape[:2], *sinograms.shape[1:]).transpose(1, 2)
 
-    def _forward(self, slices: Tensor, views: Views) -> Tensor:
-        """(slices, z, x) → (slices, views, columns)."""
-        with bench("FP", views, self.grid, self.options.kernel) as work:
-            return _each(slices, work, work.slice, work.sinogram)
+    def _each(self, way: Algorithm, inputs: Tensor, views: Views, shape: tuple[int, ...]) -> Tensor:
+        """Slices to sinograms (FP), or the other way (BP): all inputs, through ASTRA."""
+        results = torch.empty(len(inputs), *shape, dtype=inputs.dtype)
+        given = inputs.detach().cpu()
 
-    def _back(self, sinograms: Tensor, views: Views) -> Tensor:
-        """The transpose: (slices, views, columns) → (slices, z, x)."""
-        with bench("BP", views, self.grid, self.options.kernel) as work:
-            return _each(sinograms, work, work.sinogram, work.slice)
+        def work(some: Sequence[int]) -> None:
+            with bench(way, views, self.grid, self.options.kernel) as made:
+                ends = made.slice, made.sinogram
+                entry, result = ends if way == "FP" else ends[::-1]
+                for i in some:
+                    entry[...] = given[i]
+                    made.run(1)
+                    results[i] = torch.from_numpy(result)
+
+        share_out(range(len(inputs)), work)
+        return results.to(inputs.device)
+
+    def _solid(self, volume: Volume, views: Views) -> Tensor:
+        """The whole volume at once, on the GPU."""
+        images: Tensor = Linear.apply(
+            volume.voxels(self.grid),
+            lambda x: torch.stack([cuda.forward(one, views, self.grid) for one in x]),
+            lambda y: torch.stack([cuda.back(one, views, self.grid) for one in y]),
+        )
+        return images
 
 
 class Linear(torch.autograd.Function):
@@ -74,16 +104,6 @@ class Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """The transpose, itself differentiable."""
         return Linear.apply(gradient, *ctx.maps), None, None
-
-
-def _each(inputs: Tensor, work: Bench, entry: Any, result: Any) -> Tensor:
-    """Run every input through the bench: the results, stacked."""
-    results = torch.empty(len(inputs), *result.shape, dtype=inputs.dtype)
-    for i, one in enumerate(inputs.detach().cpu()):
-        entry[...] = one
-        work.run(1)
-        results[i] = torch.from_numpy(result)
-    return results.to(inputs.device)
 
 
 def _select(views: Views, index: Tensor) -> Views:

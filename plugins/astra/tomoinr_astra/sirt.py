@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import product
 
-import torch
 from torch import Tensor
 
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
-from tomoinr.slicewise import join_, misfit, raster
 from tomoinr.state import Iterate
 from tomoinr.team import Team
-from tomoinr_astra.bench import Bench, Kernel, bench
+from tomoinr_astra.baseline import PARTNERS, Method, advance, floor
+from tomoinr_astra.bench import Kernel
 
 
 class AstraSirt(Solver):
@@ -22,7 +19,7 @@ class AstraSirt(Solver):
 
     name = "astra-sirt"
     needs = frozenset({Ability.BLOCKS})
-    partners = {"volume": ("voxels",), "poses": ("fixed",), "projector": ("astra",)}
+    partners = PARTNERS
 
     @dataclass(frozen=True)
     class Options:
@@ -35,36 +32,19 @@ class AstraSirt(Solver):
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._method = Method("SIRT", options.projector, self.name, floor(options.positive))
 
     def init(self, problem: Problem, team: Team) -> Iterate:
         """Refuse what slices cannot do; the iterate is the volume's own parameter."""
-        raster(problem, self.name)
-        with self._bench(problem):
-            return Iterate()
+        self._method.check(problem)
+        return Iterate()
 
     def step(self, problem: Problem, state: Iterate, team: Team) -> Tensor:  # type: ignore[override]
         """`every` iterations; the loss is the mean squared residual after them."""
         count = min(self.options.every, self.options.steps - state.step)
-        share = team.share(problem.grid.shape[0])
-        voxels = raster(problem, self.name).data
-        self._improve(problem, voxels, range(problem.grid.shape[0])[share], count)
-        join_(voxels, share, team)
         state.step += count
-        return misfit(problem, team)
+        return advance(problem, self._method, count, team)
 
     def done(self, problem: Problem, state: Iterate) -> bool:  # type: ignore[override]
         """After the iterations asked for."""
         return bool(state.step >= self.options.steps)
-
-    def _improve(self, problem: Problem, voxels: Tensor, rows: range, count: int) -> None:
-        """Iterate on some slices of (channels, y, z, x), in place."""
-        with self._bench(problem) as work:
-            for channel, row in product(range(len(voxels)), rows):
-                work.slice[...] = voxels[channel, row].cpu()
-                work.sinogram[...] = problem.series.images[channel, :, row].cpu()
-                work.run(count)
-                voxels[channel, row] = torch.from_numpy(work.slice)
-
-    def _bench(self, problem: Problem) -> AbstractContextManager[Bench]:
-        floor = {"MinConstraint": 0.0} if self.options.positive else {}
-        return bench("SIRT", problem.views(), problem.grid, self.options.projector, **floor)

@@ -9,7 +9,7 @@ from tomoinr import builtin
 from tomoinr.errors import TomoinrError
 from tomoinr.plugins import Plugins
 from tomoinr.team import Solo
-from tomoinr_tomopy.library import require
+from tomoinr_tomopy.library import load, require
 from tomoinr_tomopy.solvers import SOLVERS
 
 
@@ -48,3 +48,24 @@ def test_a_broken_tomopy_says_what_is_wrong(monkeypatch, tmp_path, problem):
     monkeypatch.delitem(sys.modules, "tomopy", raising=False)
     with pytest.raises(TomoinrError, match=r"broken \(tomo-recon was not found\): conda install"):
         SOLVERS[0](SOLVERS[0].Options()).init(problem(), Solo())
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["tomopy/__init__.py"], r"is not TomoPy: conda install"),
+        (
+            ["tomopy/__init__.py", "tomopy/recon/__init__.py"],
+            r"too old: .*init_recon.*conda install",
+        ),
+    ],
+)
+def test_something_else_of_that_name_or_an_old_one_says_so(monkeypatch, tmp_path, files, message):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("def recon(tomo, theta, center): ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tomopy", raising=False)
+    with pytest.raises(TomoinrError, match=message):
+        load()
+    sys.modules.pop("tomopy", None)

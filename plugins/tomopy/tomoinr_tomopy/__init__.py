@@ -1,9 +1,14 @@
-"""TomoPy in tomoinr: its iterative algorithms as solvers."""
+"""TomoPy and tomoinr: its algorithms as solvers here, our solvers as its algorithms."""
 
 from tomoinr.hookspecs import hookimpl
 from tomoinr.interfaces import Solver
+from tomoinr_tomopy.algorithm import Algorithm
 from tomoinr_tomopy.library import require
 from tomoinr_tomopy.solvers import SOLVERS
+
+__all__ = ["Algorithm", "inr", "sirt", "tv"]
+
+inr, sirt, tv = Algorithm(), Algorithm(solver="sirt"), Algorithm(solver="tv")
 
 
 @hookimpl

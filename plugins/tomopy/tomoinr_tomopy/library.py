@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 from tomoinr.errors import TomoinrError
 
 ADVICE = "conda install -c conda-forge tomopy, into the environment that holds tomoinr"
+NEEDED = {"center", "sinogram_order", "init_recon", "ncore"}  # arguments of its `recon`
 
 
 def require() -> None:
@@ -15,6 +18,8 @@ def require() -> None:
     spec = find_spec("tomopy")
     if spec is None or spec.origin is None:  # a mere folder of that name can be imported too
         raise TomoinrError(f"TomoPy is not installed: {ADVICE}")
+    if spec.submodule_search_locations and not Path(spec.origin).with_name("recon").is_dir():
+        raise TomoinrError(f"what is installed as tomopy ({spec.origin}) is not TomoPy: {ADVICE}")
 
 
 def load() -> ModuleType:
@@ -22,7 +27,14 @@ def load() -> ModuleType:
     require()
     try:
         import tomopy
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a shared library of its own is missing
         raise TomoinrError(f"TomoPy is installed but broken ({error}): {ADVICE}") from None
     module: ModuleType = tomopy
+    recon = getattr(module, "recon", None)
+    lacking = NEEDED - set(inspect.signature(recon).parameters if callable(recon) else ())
+    if lacking:
+        raise TomoinrError(
+            f"the TomoPy installed is too old: its recon knows no {', '.join(sorted(lacking))}; "
+            f"{ADVICE}"
+        )
     return module

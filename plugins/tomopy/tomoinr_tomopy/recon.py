@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,9 +39,14 @@ def axis(problem: Problem, who: str) -> Axis:
 
 
 def improve(
-    algorithm: str, images: Tensor, voxels: Tensor, axis: Axis, pixel: float, count: int
+    algorithm: str,
+    images: Tensor,
+    voxels: Tensor,
+    axis: Axis,
+    pixel: float,
+    arguments: Mapping[str, Any],
 ) -> None:
-    """`count` iterations for images [view, row, column] on voxels [row, z, x], in place."""
+    """One call for images [view, row, column] on voxels [row, z, x], in place."""
     # TomoPy's voxels are one unit long: dividing the images by the length keeps densities per Å.
     sinograms = np.divide(images.transpose(0, 1).cpu().numpy(), np.float32(pixel), order="C")
     found = load().recon(
@@ -52,7 +58,7 @@ def improve(
         init_recon=voxels.cpu().numpy(),
         num_gridx=voxels.shape[1],
         num_gridy=voxels.shape[2],
-        num_iter=count,
         ncore=torch.get_num_threads(),
+        **arguments,
     )
     voxels.copy_(torch.from_numpy(found))

@@ -1,69 +1,83 @@
-"""TomoPy's iterative algorithms as solvers; only their names and their data differ."""
+"""TomoPy's algorithms as solvers; only their names and what they are called with differ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from typing import Any
 
 from torch import Tensor
 
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Ability, Problem, Solver
-from tomoinr.options import option
 from tomoinr.slicewise import join_, misfit, raster
 from tomoinr.state import Iterate
 from tomoinr.team import Team
 from tomoinr_tomopy import library
-from tomoinr_tomopy.recon import axis, improve
+from tomoinr_tomopy.methods import METHODS, Method
+from tomoinr_tomopy.recon import axis
 
 START = 1e-6  # TomoPy's own: an algorithm that multiplies cannot leave zero
+PORTIONS = 8  # that a volume is solved in where an algorithm cannot be interrupted
 
 
-@dataclass(frozen=True)
-class IterationOptions:
-    """Options of TomoPy's iterative algorithms."""
-
-    steps: int = option(50, "iterations; more sharpen, and fit more of the noise", low=1)
-    every: int = option(10, "iterations between two reports of the loss", low=1)
-
-
-def solver(algorithm: str, counts: bool = False) -> type[Solver]:
-    """The solver of an algorithm of `tomopy.recon`; `counts`: it takes no negative data."""
+def solver(method: Method) -> type[Solver]:
+    """The solver of an algorithm of `tomopy.recon`."""
 
     class TomopySolver(Solver):
         """Slice by slice on the CPU, from the voxels as they are."""
 
-        name = f"tomopy-{algorithm}"
+        name = f"tomopy-{method.algorithm}"
         needs = frozenset({Ability.BLOCKS})
         partners = {"volume": ("voxels",), "poses": ("fixed",), "projector": ("slices",)}
-        Options = IterationOptions
+        Options = method.Options
 
-        def __init__(self, options: IterationOptions) -> None:
+        def __init__(self, options: Any) -> None:
             self.options = options
 
         def init(self, problem: Problem, team: Team) -> Iterate:
             """Refuse what TomoPy cannot do, and start where it starts."""
-            _check(problem, self.name, counts)
+            _check(problem, self.name, method)
             return Iterate()
 
         def step(self, problem: Problem, state: Iterate, team: Team) -> Tensor:  # type: ignore[override]
-            """`every` iterations; the loss is the mean squared residual after them."""
-            count = min(self.options.every, self.options.steps - state.step)
-            _advance(algorithm, problem, self.name, count, team)
+            """`every` iterations, or a slab to its end; the loss is the mean squared residual."""
+            more = method.arguments(self.options, problem.series)
+            slab, count = _slab(problem, state.step), 1
+            if not method.whole:
+                slab, count = slice(None), min(self.options.every, self.options.steps - state.step)
+                more["num_iter"] = count
+            call = partial(method.call, method.algorithm, arguments=more)
+            _solve(call, problem, self.name, slab, team)
             state.step += count
             return misfit(problem, team)
 
         def done(self, problem: Problem, state: Iterate) -> bool:  # type: ignore[override]
-            """After the iterations asked for."""
+            """After the iterations asked for, or the last slab."""
+            if method.whole:
+                return _slab(problem, state.step).start >= problem.grid.shape[0]
             return bool(state.step >= self.options.steps)
 
     return TomopySolver
 
 
-def _check(problem: Problem, who: str, counts: bool) -> None:
+def _slab(problem: Problem, number: int) -> slice:
+    """One of at most `PORTIONS` slabs of slices."""
+    thick = ceil(problem.grid.shape[0] / PORTIONS)
+    return slice(number * thick, (number + 1) * thick)
+
+
+def _check(problem: Problem, who: str, method: Method) -> None:
     library.load()
     axis(problem, who)
     voxels = raster(problem, who).data
-    if counts and bool((problem.series.images < 0).any()):
+    _, depth, width = problem.grid.shape
+    if method.even and (depth - width) % 2:
+        raise TomoinrError(
+            f"{who} works on square slices, and {depth} voxels of depth cannot be in the middle of "
+            f"{width}; give a depth of {depth + 1}, or use the solver 'tv'"
+        )
+    if method.counts and bool((problem.series.images < 0).any()):
         raise TomoinrError(
             f"{who} takes no images with values below zero; raise them all by the lowest, or use "
             "the solver 'tomopy-sirt'"
@@ -72,14 +86,18 @@ def _check(problem: Problem, who: str, counts: bool) -> None:
         voxels.fill_(START)
 
 
-def _advance(algorithm: str, problem: Problem, who: str, count: int, team: Team) -> None:
-    """Some iterations on every slice, each rank on its share."""
-    share = team.share(problem.grid.shape[0])
-    voxels, where = raster(problem, who).data, axis(problem, who)
+def _solve(call: Any, problem: Problem, who: str, slab: slice, team: Team) -> None:
+    """One call on each channel of some slices, each rank on its share."""
+    where, pixel = axis(problem, who), problem.grid.spacing
+    voxels = raster(problem, who).data[:, slab]
+    images = problem.series.images[:, :, slab]
+    share = team.share(voxels.shape[1])
+    found = voxels.clone()
     if share.start < share.stop:
-        for mine, images in zip(voxels[:, share], problem.series.images[:, :, share], strict=True):
-            improve(algorithm, images, mine, where, problem.grid.spacing, count)
-    join_(voxels, share, team)
+        for mine, seen in zip(found[:, share], images[:, :, share], strict=True):
+            call(seen, mine, where, pixel)
+    join_(found, share, team)
+    voxels.copy_(found)
 
 
-SOLVERS = [solver("art"), solver("mlem", counts=True), solver("sirt")]
+SOLVERS = [solver(method) for method in METHODS]

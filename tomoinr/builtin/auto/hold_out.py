@@ -20,7 +20,7 @@ from tomoinr.team import Team
 
 LADDER = (0.45, 0.32, 0.23, 0.16, 0.11, 0.08)  # from strong to weak: each sets out from the last
 EVERY = 8  # one image in so many is held out
-FEWEST = 12  # images, below which none can be spared
+FEWEST = 16  # images, below which none can be spared: two are held out of so many
 USUAL = 0.22  # where none can be
 FIRST, NEXT = 60, 30  # iterations of total variation, from nothing and from the last
 
