@@ -23,10 +23,10 @@ else:
 
 result = tomoinr.reconstruct(series, steps=args.steps, seed=0)
 
-result.save(args.out, force=True)  # volume.mrc, poses.json, history.csv, recipe.toml
+result.save(args.out, force=True)  # the volume, and files that explain it
 compare({"tomoinr": result.voxels}, args.out / "slices.png", captions={})
 
 dx, dy = (float(shift.abs().max()) for shift in result.poses.shift.T)
 print(f"voxels {result.voxels.shape} [y, z, x]; last loss {result.history[-1].loss:.4g}")
 print(f"the images were moved by at most {dx:.2f} Å along x and {dy:.2f} Å along y")
-print(f"wrote volume.mrc, poses.json, history.csv, recipe.toml and slices.png in {args.out}")
+print(f"wrote volume.mrc, what explains it, and slices.png in {args.out}")

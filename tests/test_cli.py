@@ -16,14 +16,18 @@ from tomoinr import builtin, cli, hookimpl
 from tomoinr.plugins import Plugins
 
 PROGRAM = Path(sys.executable).with_name("tomoinr")
-RESULTS = ["history.csv", "poses.json", "recipe.toml", "trust.json", "volume.mrc"]
+RESULTS = [
+    *("history.csv", "poses.json", "provenance.json", "recipe.toml", "trust.json", "volume.mrc")
+]
+IO = ("io.poses", "io.reading", "io.saving")
 SIMULATED = ["stack.mrc", "stack.rawtlt", "truth.json", "truth.mrc"]
 
 
 @pytest.fixture(autouse=True)
 def only_builtin(monkeypatch):
     """The program finds the built-in parts alone, whatever is installed."""
-    for name in ("api", "io.reading", "io.saving", "cli.parts", "cli.demo"):
+    modules = ("api", *IO, "cli.align", "cli.demo", "cli.info", "cli.parts", "cli.prepare")
+    for name in modules:
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: Plugins(builtin, installed=False))
 
 

@@ -14,8 +14,9 @@ from tomoinr.builtin import mrc
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid, Poses
-from tomoinr.io import load, save
+from tomoinr.io import load, open_stack, save
 from tomoinr.plugins import Plugins
+from tomoinr.stack import in_order
 
 PLUGINS = Plugins(mrc, installed=False)
 ANGLES = (-40.0, 0.0, 40.0)
@@ -97,7 +98,9 @@ def test_other_content_is_left_to_other_readers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cell", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0)])
 def test_an_unknown_pixel_size_is_one(tmp_path: Path, cell: tuple[float, ...]) -> None:
-    assert read(patch(stack(tmp_path / "stack.mrc"), 40, "3f", *cell)).pixel_size == 1.0
+    path = patch(stack(tmp_path / "stack.mrc"), 40, "3f", *cell)
+    assert read(path).pixel_size == 1.0
+    assert open_stack(path, PLUGINS).pixel_size is None
 
 
 @pytest.mark.parametrize("suffix", [".rawtlt", ".tlt"])
@@ -119,7 +122,7 @@ BAD = {  # name → (what to overwrite: offset, format, values; what the error s
     "packed mode": ((12, "i", 101), "mode 101"),
     "huge nx": ((0, "i", 2**31 - 1), "no usable MRC header"),
     "large nx": ((0, "i", 2**20), "cut short"),
-    "smaller nx": ((0, "i", 3), "cut short or damaged"),
+    "larger nx": ((0, "i", 5), "cut short or damaged"),
     "nx = 0": ((0, "i", 0), "0 × 5 × 3"),
     "negative nx": ((0, "i", -4), "no usable MRC header"),
     "nsymbt": ((92, "i", 2**31 - 1), "cut short"),
@@ -185,7 +188,7 @@ def test_flipped_bits_are_harmless_or_refused_within_little_memory(tmp_path: Pat
             assert "\n" not in str(error)
             refused += 1
         else:
-            assert series.images.numel() == 60
+            assert series.images.numel() <= 60  # a file may be longer than its header says
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert refused > 50
@@ -200,19 +203,6 @@ def test_a_stack_comes_back_as_it_went(tmp_path: Path, suffix: str) -> None:
     assert torch.equal(again.images, series.images)
     assert torch.equal(again.angles, series.angles)
     assert again.pixel_size == 1.34
-
-
-def test_what_is_written_is_valid_and_reproducible(tmp_path: Path) -> None:
-    series = TiltSeries(torch.rand(SHAPE), torch.arange(3.0), pixel_size=3.0)
-    paths = [save(tmp_path / name, series, plugins=PLUGINS) for name in ("a.mrc", "b.mrc")]
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-    save(tmp_path / "volume.mrc", reconstruction(images()), plugins=PLUGINS)
-    for name, space_group in (("a.mrc", 0), ("volume.mrc", 1)):
-        assert mrcfile.validate(tmp_path / name)
-        with mrcfile.open(tmp_path / name) as file:
-            assert file.header.ispg == space_group
-            assert file.voxel_size.x == pytest.approx(file.voxel_size.y)
-            assert file.get_labels()[0].startswith("tomoinr ")
 
 
 def test_orders_are_quarter_turns_that_keep_rows_upright(tmp_path: Path) -> None:
@@ -247,7 +237,7 @@ def test_a_turn_keeps_a_screw_right_handed(tmp_path: Path) -> None:
         corner, *arms = (np.argwhere(array == value)[0] for value in range(1, 5))
         return float(np.linalg.det([arm - corner for arm in arms]))
 
-    turned, _ = mrc.in_order(voxels, "xyz")
+    turned, _ = in_order(voxels, "xyz")
     assert triple(turned) == pytest.approx(triple(voxels))
     assert triple(voxels.transpose(1, 0, 2)) == pytest.approx(-triple(voxels))
 

@@ -165,7 +165,8 @@ def test_a_name_given_twice_names_both_and_leaves_the_rest():
 def test_parts_are_listed_by_kind_then_name_and_a_module_twice_counts_once():
     found = host(builtin)
     kinds = [p.kind for p in found.parts()]
-    assert kinds == sorted(kinds, key=["volume", "poses", "projector", "solver", "prior"].index)
+    order = ["volume", "poses", "projector", "solver", "prior", "prepare"]
+    assert kinds == sorted(kinds, key=order.index)
     assert [p.name for p in found.parts("solver")] == ["auto", "fbp", "joint", "sirt", "tv"]
     assert found.problems() == []
 

@@ -1,11 +1,12 @@
 """Where the tilt axis runs in the images: said, turned upright, kept, and started from."""
 
+import mrcfile
 import numpy as np
 import pytest
 import torch
 
 import tomoinr
-from tomoinr import TiltSeries, TomoinrError
+from tomoinr import TomoinrError
 from tomoinr.builtin.coarse import coarse_alignment
 from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.io import describe, load
@@ -25,7 +26,10 @@ def saved(tmp_path):
 
     def save(images):
         path = tmp_path / "stack.mrc"
-        TiltSeries(images, torch.tensor(ANGLES).double()).save(path, force=True)
+        with mrcfile.new(path, overwrite=True) as file:
+            file.set_data(images.numpy())
+            file.set_image_stack()
+        path.with_suffix(".rawtlt").write_text("\n".join(map(str, ANGLES)))
         return path
 
     return save

@@ -12,7 +12,8 @@ from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import Component, PoseModel, Prior, Problem, Projector, Solver, Volume
-from tomoinr.io import RESULTS, check_folder, describe, read_poses, save_reconstruction, take
+from tomoinr.io import RESULTS, check_folder, describe, save_reconstruction, take
+from tomoinr.io.applied import poses_for
 from tomoinr.loop import Observer, run
 from tomoinr.options import parse
 from tomoinr.plugins import Plugins
@@ -98,7 +99,7 @@ def execute(
     prepare = [build("prepare", step, plugins) for step in full.prepare]
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
     series = take(stack, data.exclude, prepare)
-    start = read_poses(data.poses, series, plugins) if data.poses else None
+    start = poses_for(data.poses, series, stack, plugins) if data.poses else None
     problem, solver, found = _begin(series, full, plugins, start)
     for line in (*assumptions(series, full), *(f"rough alignment: {note}" for note in found)):
         tell(line)

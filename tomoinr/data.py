@@ -135,7 +135,7 @@ class Reconstruction:
         )
 
     def save(self, folder: str | Path, order: str = "imod", force: bool = False) -> Path:
-        """Write volume.mrc, poses.json, history.csv and recipe.toml into a folder."""
+        """Write volume.mrc, poses, history, recipe and provenance into a folder."""
         from tomoinr.io import save_reconstruction
 
         return save_reconstruction(folder, self, order, force)

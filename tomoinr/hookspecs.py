@@ -64,7 +64,10 @@ def tomoinr_write(path: Path, value: TiltSeries | Reconstruction, order: str) ->
 
 @spec(firstresult=True)
 def tomoinr_read_poses(path: Path, series: TiltSeries) -> Poses | None:
-    """The poses of a series' images, shifts in Å; `None`: not a file of mine."""
+    """The poses of a series' images, shifts in Å; `None`: not a file of mine.
+
+    Not finite: the file has none for that image.
+    """
 
 
 @spec(firstresult=True)

@@ -94,7 +94,7 @@ class Projector(Component, ABC):
     def project(self, volume: Volume, views: Views, pixels: Pixels | None = None) -> Tensor:
         """Line integrals (density × Å) at some or all pixels: (channels, *pixels.shape)."""
 
-    def forget(self) -> None:  # noqa: B027  (most have nothing to forget)
+    def forget(self) -> None:
         """Let go of what is kept from call to call, and can be made anew."""
 
 

@@ -10,7 +10,6 @@ from skimage.metrics import structural_similarity
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
 
-
 WINDOW = 11  # voxels: what a Gaussian of 1.5 takes
 
 

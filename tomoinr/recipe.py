@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -41,7 +42,7 @@ class Choice:
         """From a word of the command line: `name`, or `name:option=value,option=value`."""
         name, _, rest = text.partition(":")
         table: dict[str, Any] = {"name": name}
-        for pair in filter(None, rest.split(",")):
+        for pair in filter(None, re.split(r",(?![^\[]*\])", rest)):  # not within a list
             key, _, value = pair.partition("=")
             try:
                 table |= tomllib.loads(f"{key} = {value}")
@@ -66,7 +67,7 @@ class Data:
         None, "a file of angles, 'start:stop:step', or a list in degrees; none: beside the stack"
     )
     pixel_size: float | None = option(None, "in Å; none: as the file says, or 1 if it does not")
-    poses: str | None = option(None, "a poses.json to start from; none: the nominal poses")
+    poses: str | None = option(None, "poses to start from (.json, .xf, .aln); none: nominal")
     tilt_axis: str | float | None = option(
         None, "'y', 'x', or degrees counter-clockwise from y; none: as the file says, or y"
     )
@@ -145,7 +146,7 @@ class Recipe:
     def beside(self, folder: Path) -> Recipe:
         """The same recipe, its relative paths counted from a folder."""
         data, angles = self.data, self.data.angles
-        if isinstance(angles, str) and (":" not in angles or (folder / angles).exists()):
+        if isinstance(angles, str) and (angles.count(":") != 2 or (folder / angles).exists()):
             angles = str(folder / angles)
         stack, poses = (path and str(folder / path) for path in (data.stack, data.poses))
         data = replace(data, stack=stack, angles=angles, poses=poses)

@@ -88,3 +88,16 @@ class Stack:
             image = np.ascontiguousarray(image, image.dtype.newbyteorder("="))
             out[:, i - first] = torch.from_numpy(image.astype(np.float32, copy=False))
         return out
+
+
+def in_order(voxels: np.ndarray, order: str) -> tuple[np.ndarray, tuple[str, str, str]]:
+    """A volume ([channel,] y, z, x) in the order named, and its axes: to be written.
+
+    `xyz` is a quarter turn about x, so it mirrors nothing. Of the two turns it is the one that
+    keeps rows as they are in the images: out[k, j, i] = voxels[j, nz - 1 - k, i].
+    """
+    if order == "imod":
+        return voxels, ("y", "z", "x")
+    if order == "xyz":
+        return np.rot90(voxels, 1, axes=(-3, -2)), ("-z", "y", "x")
+    raise TomoinrError(f"no order of a volume is called '{order}'; there are imod, xyz")

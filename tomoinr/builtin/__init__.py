@@ -7,6 +7,9 @@ from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.mrc import tomoinr_read as tomoinr_read
 from tomoinr.builtin.mrc import tomoinr_write as tomoinr_write
+from tomoinr.builtin.pose_files import tomoinr_read_poses as tomoinr_read_poses
+from tomoinr.builtin.pose_files import tomoinr_write_poses as tomoinr_write_poses
+from tomoinr.builtin.preparations import tomoinr_preparations as tomoinr_preparations
 from tomoinr.builtin.priors import Sparsity, TotalVariation
 from tomoinr.builtin.quadrature import Quadrature
 from tomoinr.builtin.sirt import Sirt

@@ -1,22 +1,31 @@
-"""MRC files: image stacks in, stacks and volumes out."""
+"""MRC files: image stacks in, stacks and volumes out.
+
+Sections, rows and columns of a file are the images [tilt, y, x] of a stack, rows upwards as in
+IMOD. A volume [y, z, x] is written with y as sections (order `imod`), or turned by a quarter about
+x so that sections run along the beam (order `xyz`): neither mirrors anything.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 
+from tomoinr.builtin.mrc_extended import Told, read_extended
 from tomoinr.builtin.mrc_header import Header, read_header
+from tomoinr.builtin.mrc_packed import SUFFIXES, Opened, opened_by
+from tomoinr.builtin.mrc_titles import tilt_axis
+from tomoinr.builtin.mrc_writing import write_stack, write_volume
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.hookspecs import hookimpl
 from tomoinr.stack import Stack
-from tomoinr.version import __version__
 
 READ = (".mrc", ".st", ".ali", ".rec", ".mrcs")
-WRITTEN = (".mrc", ".st", ".mrcs")
+WRITTEN = READ
 
 
 @hookimpl
@@ -24,68 +33,61 @@ def tomoinr_read(path: Path, pixel_size: float | None) -> Stack | None:
     """An MRC image stack, known by its first bytes; images are read when they are asked for."""
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        header = read_header(path, file, path.suffix.lower() in READ, pixel_size)
-    if header is None:
+    name = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+    named_mrc = name.suffix.lower() in READ
+    opened = opened_by(path, named_mrc)
+    if opened is None:
         return None
-    image = partial(_image, path, header)
-    return Stack(str(path), header.shape, header.dtype, image, pixel_size=header.pixel_size)
+    with opened() as file:
+        header = read_header(path, file, named_mrc, pixel_size)
+        if header is None:
+            return None
+        told = read_extended(file, header.claims)
+    image = partial(_image, path, opened, header)
+    axis, notes = tilt_axis(name, header.claims, told)
+    return Stack(
+        str(path),
+        header.shape,
+        header.dtype,
+        image,
+        told.angles,
+        header.pixel_size or told.pixel_size,
+        axis,
+        notes=(*header.notes, *_sources(header, told), *notes),
+    )
 
 
 @hookimpl
 def tomoinr_write(path: Path, value: TiltSeries | Reconstruction, order: str) -> bool | None:
-    """An image stack or a volume, 32-bit, with pixel size and provenance in the header."""
+    """An image stack or a volume, 32-bit (16-bit from 16-bit floats), with provenance in titles."""
     if path.suffix.lower() not in WRITTEN:
         return None
     if isinstance(value, TiltSeries):
-        images = _only_channel(value.images.cpu().numpy())
-        _write(path, images, value.pixel_size, "tilt series [tilt, y, x]", stack=True)
+        write_stack(path, value)
     else:
-        array, axes = in_order(_only_channel(value.voxels), order)
-        _write(path, array, value.grid.spacing, f"volume, order {order} {axes}", stack=False)
+        write_volume(path, value, order)
     return True
 
 
-def in_order(voxels: np.ndarray, order: str) -> tuple[np.ndarray, str]:
-    """A volume [y, z, x] in the order named, and its axes in words.
-
-    `xyz` is a quarter turn about x, so it mirrors nothing. Of the two turns it is the one that
-    keeps rows as they are in the images: out[k, j, i] = voxels[j, nz - 1 - k, i].
-    """
-    if order == "imod":
-        return voxels, "[y, z, x]"
-    if order == "xyz":
-        return np.rot90(voxels, 1, axes=(0, 1)), "[-z, y, x]"
-    raise TomoinrError(f"no order of a volume is called '{order}'; there are imod, xyz")
-
-
-def _image(path: Path, header: Header, index: int) -> np.ndarray:
-    """One image (rows, columns), as the file holds it."""
-    rows, columns = header.shape[1:]
-    count = rows * columns
-    start = header.offset + index * count * header.dtype.itemsize
-    values = np.fromfile(path, header.dtype, count, offset=start)
-    if values.size != count:
+def _image(path: Path, opened: Opened, header: Header, index: int) -> np.ndarray:
+    """One image (rows, columns), as the file holds it; never mapped: a cut file cannot kill."""
+    images, rows, columns = header.shape
+    image = np.empty(rows * columns, header.dtype)
+    with opened() as file:
+        file.seek(header.offset + range(images)[index] * image.nbytes)
+        got = file.readinto(image.view(np.uint8))  # type: ignore[attr-defined]
+    if got != image.nbytes:
         raise TomoinrError(f"{path}: the file was cut short while it was read; copy it again")
-    return values.reshape(rows, columns)
+    return image.reshape(rows, columns)
 
 
-def _only_channel(array: np.ndarray) -> np.ndarray:
-    """[…] of [1, …] (or of an array that has no channel axis)."""
-    if array.ndim == 3:
-        return array
-    if len(array) != 1:
-        raise TomoinrError(f"an MRC file holds one channel, not {len(array)}; save one at a time")
-    return array[0]
-
-
-def _write(path: Path, array: np.ndarray, spacing: float, contents: str, stack: bool) -> None:
-    with mrcfile.new(path, overwrite=True) as mrc:
-        mrc.set_data(array.astype(np.float32, copy=False))
-        if stack:
-            mrc.set_image_stack()
-        mrc.voxel_size = spacing  # only now: before the data it would be lost
-        mrc.header.nlabl = 0  # in place of a dated one, so that equal data give equal bytes
-        mrc.header.label[:] = b""
-        mrc.add_label(f"tomoinr {__version__}")
-        mrc.add_label(contents)
+def _sources(header: Header, told: Told) -> Iterator[str]:
+    """What is taken from an extended header, and what is not."""
+    if told.angles:
+        yield f"its {told.kind} header holds tilt angles"
+    if told.pixel_size:
+        if header.pixel_size is None:
+            yield f"pixel size of {told.pixel_size:g} Å from its {told.kind} header"
+        elif not math.isclose(told.pixel_size, header.pixel_size, rel_tol=0.01):
+            yield f"the pixel size of {told.pixel_size:g} Å in its {told.kind} header is not used"
+    yield from told.notes

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from tomoinr.cli import demo, parts, reconstruct
+from tomoinr.cli import align, demo, info, parts, prepare, reconstruct
 from tomoinr.errors import TomoinrError, reason
 from tomoinr.version import __version__
 
@@ -22,6 +22,11 @@ app.command("demo")(demo.demo)
 app.command("simulate")(demo.simulate)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("run")(reconstruct.run)
+app.command("align")(align.align)
+app.command("apply-poses")(align.apply_poses)
+app.command("prepare")(prepare.prepare)
+app.command("info")(info.info)
+app.command("rerun")(info.rerun)
 app.command("plugins")(parts.plugins)
 app.command("options")(parts.options)
 

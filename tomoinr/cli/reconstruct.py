@@ -10,7 +10,7 @@ import typer
 
 from tomoinr.api import execute
 from tomoinr.cli.progress import Progress
-from tomoinr.io import check_folder
+from tomoinr.io import RESULTS, check_folder
 from tomoinr.recipe import Choice, Recipe
 from tomoinr.team import open_team
 from tomoinr.trust import FILES, assess, save
@@ -39,6 +39,10 @@ class Trust(enum.StrEnum):
     full = "full"
 
 
+ANGLES = (
+    'File of angles, FILE:2 for a column, an .mdoc, or "-60:60:3"; else STACK\'s .rawtlt, .tlt or '
+    ".mdoc."
+)
 JUDGED = {Trust.none: (), Trust.quick: FILES[:1], Trust.full: FILES}  # what each writes
 Judge = Annotated[
     Trust,
@@ -54,7 +58,7 @@ def reconstruct(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     angles: Annotated[
         str | None,
-        typer.Option(help='File of angles, or "-60:60:3"; else STACK\'s .rawtlt or .tlt.'),
+        typer.Option(help=ANGLES),
     ] = None,
     pixel_size: Annotated[
         float | None, typer.Option(help="In Å, in place of the file's own.")
@@ -79,14 +83,18 @@ def reconstruct(
     quality: Annotated[Quality, typer.Option(help="Time against quality.")] = Quality.default,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Thickness in voxels.")] = None,
-    start: Annotated[Path | None, typer.Option(help="poses.json to start from.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Poses to start from: .json, .xf or .aln.")
+    ] = None,
     align: Annotated[bool, typer.Option(help="Find rough poses before learning them.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
     order: Annotated[Order, typer.Option(help="Axes of volume.mrc.")] = Order.imod,
     trust: Judge = Trust.quick,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
 ) -> None:
-    """Reconstruct a tilt series; writes volume.mrc, poses.json, history.csv, recipe.toml.
+    """Reconstruct a tilt series; writes volume.mrc and what explains it.
+
+    That is poses.json, history.csv, recipe.toml, provenance.json and trust.json.
 
     Any option of a part can be set in a recipe: edit the one that this writes, then
     `tomoinr run recipe.toml`.
@@ -129,7 +137,7 @@ def _execute(recipe: Recipe, steps: int | None, force: bool, trust: Trust) -> No
             tell=progress.tell,
             observers=[progress.stepped],
         )
-        progress.tell(f"wrote volume.mrc, poses.json, history.csv, recipe.toml in {folder}")
+        progress.tell(f"wrote {', '.join(RESULTS)} in {folder}")
         if trust is Trust.none:
             return
         judged = assess(result, trust is Trust.full, team=team)

@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all, and replace nothing unless forced."""
+"""Files and folders that appear whole or not at all, and replace nothing unless forced."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,11 +14,14 @@ from tomoinr.errors import TomoinrError, reason
 
 @contextmanager
 def atomic(path: Path, force: bool = False) -> Iterator[Path]:
-    """A temporary name beside `path`, with its suffix, that becomes `path` once it is complete."""
+    """A temporary name beside `path`, with its suffix, that becomes `path` once it is complete.
+
+    A file or a folder may be made under that name.
+    """
     check_free(path, force)
     if not path.parent.is_dir():
         raise TomoinrError(f"{path}: there is no such folder; make it first")
-    temporary = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
+    temporary = _beside(path)
     try:
         yield temporary
         _sync(temporary)
@@ -25,7 +29,7 @@ def atomic(path: Path, force: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise TomoinrError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 def publish(texts: Mapping[Path, str], force: bool = False) -> None:
@@ -47,13 +51,30 @@ def _taken(path: Path) -> TomoinrError:
     )
 
 
+def _beside(path: Path) -> Path:
+    """A hidden name that nothing has, with the same suffix."""
+    return path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _sync(path: Path) -> None:
     """Wait until the bytes are on the disk, where a full disk shows at the latest."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    for name in path.rglob("*") if path.is_dir() else (path,):
+        if name.is_file():
+            with name.open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 def _publish(temporary: Path, path: Path, force: bool) -> None:
+    if temporary.is_dir():
+        _publish_folder(temporary, path, force)
+        return
     if force:
         os.replace(temporary, path)
         return
@@ -64,3 +85,19 @@ def _publish(temporary: Path, path: Path, force: bool) -> None:
     except OSError:  # a file system without hard links
         check_free(path, force)
         os.rename(temporary, path)
+
+
+def _publish_folder(temporary: Path, path: Path, force: bool) -> None:
+    """Rename it; what it replaces is put aside first, and put back if that fails."""
+    check_free(path, force)
+    if not os.path.lexists(path):
+        os.rename(temporary, path)
+        return
+    aside = _beside(path)
+    os.rename(path, aside)
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        os.rename(aside, path)
+        raise
+    _remove(aside)

@@ -17,7 +17,7 @@ NAMED = {"y": 0.0, "x": -90.0}  # the axis points where the coordinate grows
 def tilt_axis_of(given: Axis, stack: Stack) -> tuple[float, str]:
     """Degrees counter-clockwise from the images' columns (y), and where that comes from."""
     if given is None and stack.tilt_axis is not None:
-        return stack.tilt_axis, f"tilt axis at {stack.tilt_axis:g}° from y, from the file itself"
+        return stack.tilt_axis, f"tilt axis at {stack.tilt_axis:g}° from y"
     if given is None:
         return 0.0, "tilt axis taken to be y (vertical): nothing else is said (--tilt-axis)"
     try:
@@ -35,5 +35,5 @@ def oriented(images: Tensor, degrees: float) -> tuple[Tensor, float]:
     """Images turned clockwise by quarters, which loses nothing, and what is left (±45°)."""
     quarters = round(degrees / 90)
     # Rows count upwards, so that torch's turn (first axis towards the second) is clockwise.
-    turned = torch.rot90(images, quarters, dims=(-2, -1))
+    turned = torch.rot90(images, quarters, dims=(-2, -1)) if quarters % 4 else images
     return turned.contiguous(), degrees - 90 * quarters

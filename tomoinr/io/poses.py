@@ -42,6 +42,10 @@ def read_poses(
         with told_plainly(f"{path}: no poses can be read from it"):
             found = (plugins or Plugins()).read_poses(path, series)
         if found is not None:
+            missing = (~found.shift.isfinite().all(1)).nonzero()[:, 0].tolist()
+            if missing:
+                where = series.sections[missing[0]]
+                raise TomoinrError(f"{path}: holds no pose for image {where}")
             return found
     return _of_series(*_read_json(path), series, path)
 

@@ -13,6 +13,7 @@ from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError, told_plainly
 from tomoinr.interfaces import Preparation
 from tomoinr.io.angles import angles_beside, read_angles
+from tomoinr.io.mdoc import completed
 from tomoinr.io.orient import Axis, oriented, tilt_axis_of
 from tomoinr.io.sections import read_sections
 from tomoinr.plugins import Plugins
@@ -55,7 +56,7 @@ def describe(
     `angles`: see `read_angles`; none: a file beside the stack, else its own. `pixel_size` in Å.
     `tilt_axis`: `"y"` (along columns), `"x"` (along rows), or degrees counter-clockwise from y.
     """
-    stack = open_stack(path, plugins, pixel_size)
+    stack = completed(open_stack(path, plugins, pixel_size), Path(path))
     told, where = _angles(Path(path), stack, angles)
     degrees, axis = tilt_axis_of(tilt_axis, stack)
     notes = (where, axis, *stack.notes)
@@ -120,19 +121,22 @@ def _read(stack: Stack, apart: Sequence[Preparation]) -> TiltSeries:
     tilts, rows, columns = stack.shape
     if not apart:
         return _series(stack, 0, tilts)
-    few = max(1, AT_ONCE // max(1, 4 * len(stack.channels) * rows * columns))
-    parts = []
-    for first in range(0, tilts, few):
-        part = _series(stack, first, min(tilts, first + few))
+    # Two neighbours may well have one angle, which a whole series may not.
+    numbered = replace(stack, angles=tuple(map(float, range(tilts))))
+    few = max(2, AT_ONCE // max(1, 4 * len(stack.channels) * rows * columns))
+    images = torch.empty(0)
+    for part in torch.arange(tilts).tensor_split(max(1, tilts // few)):
+        first, last = int(part[0]), int(part[-1]) + 1
+        series = _series(numbered, first, last)
         for step in apart:
-            part = step.prepare(part)
-        parts.append(part)
-    return replace(
-        parts[0],
-        images=torch.cat([part.images for part in parts], dim=1),
-        angles=torch.cat([part.angles for part in parts]),
-        sections=tuple(section for part in parts for section in part.sections),
-    )
+            series = step.prepare(series)
+        if not first:  # only now are channels, rows and columns known
+            channels, _, *size = series.images.shape
+            images = series.images.new_empty(channels, tilts, *size)
+        images[:, first:last] = series.images
+    angles = torch.tensor(stack.angles, dtype=torch.float64)
+    sections = stack.sections or tuple(range(tilts))
+    return replace(series, images=images, angles=angles, sections=sections)
 
 
 def _series(stack: Stack, first: int, last: int) -> TiltSeries:

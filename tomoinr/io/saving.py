@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -13,9 +15,11 @@ from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError, told_plainly
 from tomoinr.io.atomic import atomic, check_free
 from tomoinr.io.poses import poses_text
+from tomoinr.io.provenance import NAME as PROVENANCE
+from tomoinr.io.provenance import provenance
 from tomoinr.plugins import Plugins
 
-RESULTS = ("volume.mrc", "poses.json", "history.csv", "recipe.toml")
+RESULTS = ("volume.mrc", "poses.json", "history.csv", "recipe.toml", PROVENANCE)
 
 
 def save(
@@ -41,14 +45,16 @@ def save_reconstruction(
     force: bool = False,
     plugins: Plugins | None = None,
 ) -> Path:
-    """Write volume.mrc, poses.json, history.csv and recipe.toml: all of them, or none."""
-    folder = Path(folder)
+    """Write volume.mrc and what explains it (`RESULTS`): all of them, or none."""
+    folder, plugins = Path(folder), plugins or Plugins()
     check_folder(folder, RESULTS, force)
     records = (f"{r.step},{r.loss!r},{r.seconds:.6f}" for r in result.history)
+    recipe = _recipe_text(result, folder, order)
     texts = {
         folder / "poses.json": poses_text(result.poses, result.series),
         folder / "history.csv": _lines(("step,loss,seconds", *records)),
-        folder / "recipe.toml": _recipe_text(result, folder, order),
+        folder / "recipe.toml": recipe,
+        folder / PROVENANCE: _provenance_text(result, folder, recipe, plugins),
     }
     folder.mkdir(parents=True, exist_ok=True)
     _publish_all(folder / "volume.mrc", result, order, texts, force, plugins)
@@ -62,6 +68,16 @@ def _recipe_text(result: Reconstruction, folder: Path, order: str) -> str:
     data |= {name: _from(folder, data[name]) for name in ("stack", "poses") if data.get(name)}
     table |= {"data": data} if data else {}
     return _lines(f"# {' '.join(note.split())}" for note in result.notes) + tomli_w.dumps(table)
+
+
+def _provenance_text(result: Reconstruction, folder: Path, recipe: str, plugins: Plugins) -> str:
+    """Versions and checksums as JSON, paths counted from the folder, as in the recipe."""
+    table = provenance(result.recipe, result.notes, plugins)
+    for known in table["inputs"].values():
+        known["path"] = _from(folder, known["path"])
+    written = hashlib.sha256(recipe.replace("\n", os.linesep).encode()).hexdigest()
+    table["inputs"]["recipe"] = {"path": "recipe.toml", "sha256": written}
+    return json.dumps(table, indent=1) + "\n"
 
 
 def _from(folder: Path, path: str) -> str:

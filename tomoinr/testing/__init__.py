@@ -19,6 +19,7 @@ from tomoinr.testing import pytest_plugin
 from tomoinr.testing.formats import FormatContract
 from tomoinr.testing.parts import AnyPart
 from tomoinr.testing.poses import PoseModelContract
+from tomoinr.testing.preparations import PreparationContract
 from tomoinr.testing.priors import PriorContract
 from tomoinr.testing.projectors import ProjectorContract
 from tomoinr.testing.solvers import SolverContract
@@ -32,6 +33,7 @@ __all__ = [
     "FormatContract",
     "Gaussians",
     "PoseModelContract",
+    "PreparationContract",
     "PriorContract",
     "ProjectorContract",
     "SolverContract",

@@ -13,6 +13,7 @@ from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.geometry import Grid, Poses
 from tomoinr.io import load, save
 from tomoinr.plugins import Plugins
+from tomoinr.stack import Stack
 
 ANGLES = (-57.3, -20.0, 0.25, 31.0, 60.0)
 
@@ -66,7 +67,9 @@ class FormatContract:
         assert any(np.array_equal(found.images[0], np.rot90(voxels, k)) for k in turns)
         assert found.pixel_size == pytest.approx(series.pixel_size, rel=1e-5)
 
-    @pytest.mark.parametrize("broken", ["missing", "empty", "garbage", "cut_short", "a_stub"])
+    @pytest.mark.parametrize(
+        "broken", ["missing", "empty", "garbage", "cut_short", "cut_to_a_stub"]
+    )
     def test_broken_files_are_refused(
         self, plugins: Plugins, path: Path, series: TiltSeries, broken: str
     ) -> None:
@@ -84,7 +87,7 @@ class FormatContract:
             path.unlink()
         try:
             stack = plugins.read(path)
-            assert stack is None or stack.read() is None
+            assert stack is None or (isinstance(stack, Stack) and stack.read() is None)
         except (ValueError, OSError) as refusal:
             assert "\n" not in str(refusal)
         with pytest.raises((ValueError, OSError)) as refused:

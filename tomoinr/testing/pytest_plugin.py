@@ -2,6 +2,6 @@
 
 import pytest
 
-SUITES = ("formats", "parts", "poses", "priors", "projectors", "solvers", "volumes")
+SUITES = ("formats", "parts", "poses", "preparations", "priors", "projectors", "solvers", "volumes")
 
 pytest.register_assert_rewrite(*(f"tomoinr.testing.{suite}" for suite in SUITES))

@@ -1,0 +1,215 @@
+"""`tomoinr align` and `tomoinr apply-poses`: images that fit together, without a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tomoinr.api import assumptions
+from tomoinr.assemble import assemble
+from tomoinr.builtin.pose_files.imod import held
+from tomoinr.cli.progress import Progress
+from tomoinr.cli.reconstruct import ANGLES, Quality
+from tomoinr.data import TiltSeries
+from tomoinr.errors import TomoinrError
+from tomoinr.geometry import Poses
+from tomoinr.io import check_folder, describe, save, take
+from tomoinr.io.applied import applied, as_filed, pose_texts, poses_for, quarters
+from tomoinr.io.atomic import atomic, check_free
+from tomoinr.loop import run
+from tomoinr.plugins import Plugins
+from tomoinr.recipe import Choice, Recipe, build
+from tomoinr.stack import Stack
+from tomoinr.team import open_team
+
+POSES = ("poses.json", "poses.xf", "poses.tlt", "poses.xtilt")
+ARETOMO = "poses.aln"
+WRITTEN = (".json", ".xf", ".aln")  # the others come with .xf
+MOVING, OFFSETS = ("flip", "rotate"), ("offset_x", "offset_y")
+NOTED = 0.01  # degrees of pitch that are worth a line
+
+Images = Annotated[Path, typer.Argument(help="The tilt series (MRC, or what a plugin reads).")]
+GivenAngles = Annotated[
+    str | None,
+    typer.Option("--angles", help=ANGLES),
+]
+PixelSize = Annotated[float | None, typer.Option(help="In Å, in place of the file's own.")]
+TiltAxis = Annotated[
+    str | None,
+    typer.Option(help="y, x, or degrees counter-clockwise from y; else the file's, or y."),
+]
+Exclude = Annotated[str, typer.Option(help="Images left out: their numbers from 0, as 0,17-19.")]
+Prepare = Annotated[
+    list[str] | None,
+    typer.Option(help="A preparation, as in bin:factor=2; several in order."),
+]
+Box = Annotated[
+    str | None, typer.Option(help="Rows,columns of the aligned images; else as many as before.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace earlier results.")]
+
+
+def align(
+    stack: Images,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    angles: GivenAngles = None,
+    pixel_size: PixelSize = None,
+    tilt_axis: TiltAxis = None,
+    exclude: Exclude = "",
+    prepare: Prepare = None,
+    poses: Annotated[str, typer.Option(help="Pose model: shift, rigid, …")] = "rigid",
+    rough: Annotated[
+        bool,
+        typer.Option("--rough", help="Rough poses, or those of --start, and nothing finer."),
+    ] = False,
+    quality: Annotated[Quality, typer.Option(help="Time against quality.")] = Quality.fast,
+    depth: Annotated[int | None, typer.Option(min=1, help="Thickness in voxels.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Poses to start from: .json, .xf, .tlt, .aln, …")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
+    aln: Annotated[bool, typer.Option("--aln", help="Write poses.aln as well.")] = False,
+    box: Box = None,
+    name: Annotated[
+        str, typer.Option(help="The aligned stack in the folder; its suffix is the format.")
+    ] = "aligned.mrc",
+    force: Force = False,
+) -> None:
+    """Find poses; writes aligned.mrc, aligned.rawtlt, poses.json, poses.xf, .tlt and .xtilt."""
+    team, host, size = open_team(), Plugins(), _size(box)
+    written = (*POSES, *([ARETOMO] if aln else []))
+    names = (name, str(Path(name).with_suffix(".rawtlt")), *written)
+    check_folder(out, names, force)
+    filed = describe(stack, angles, host, pixel_size, tilt_axis)
+    series = _taken(filed, exclude, prepare, host)
+    quarters(series, filed)  # now: it would be a pity after all the work
+    chosen = {"quality": quality.value, "seed": seed} | ({"depth": depth} if depth else {})
+    recipe = _believing({"run": chosen, "poses": poses}, pixel_size)
+    recipe = recipe if rough else recipe.resolve(host)
+    begin = poses_for(start, series, filed, host) if start else None
+    with Progress() as progress:
+        for line in assumptions(series, recipe)[: -1 if rough else None]:
+            progress.tell(line)
+        found = begin or _roughly(series, host, progress.tell)
+        if not rough:
+            problem, solver = assemble(series, recipe, host, found)
+            observers = [progress.stepped, host.stepped]
+            result = run(problem.to(team.device), solver, team, observers)
+            found = result.poses
+            for line in result.notes:
+                progress.tell(line)
+        if team.rank == 0:
+            texts: dict[Path, str] = {}
+            for path in (out / file for file in written if Path(file).suffix in WRITTEN):
+                texts |= pose_texts(path, found, series, filed, host)
+            _save(out / name, _flat(series, found, size, progress.tell), texts, force, host)
+            progress.tell(f"wrote {', '.join(names)} in {out}")
+
+
+def apply_poses(
+    stack: Images,
+    poses: Annotated[Path, typer.Argument(help="Poses: .json, .xf, .tltxf, .tlt, .xtilt, .aln.")],
+    out: Annotated[Path, typer.Option(help="The aligned stack; its suffix is the format.")],
+    angles: GivenAngles = None,
+    pixel_size: PixelSize = None,
+    tilt_axis: TiltAxis = None,
+    exclude: Exclude = "",
+    prepare: Prepare = None,
+    poses_pixel_size: Annotated[
+        float | None,
+        typer.Option(help="In Å, of the stack that .xf or .aln were made for; else STACK's own."),
+    ] = None,
+    box: Box = None,
+    force: Force = False,
+) -> None:
+    """Apply poses to a stack, perhaps another channel; writes it and its .rawtlt."""
+    host, shape, beside = Plugins(), _size(box), out.with_suffix(".rawtlt")
+    for path in (out, beside):
+        check_free(path, force)
+    filed = describe(stack, angles, host, pixel_size, tilt_axis)
+    series = _taken(filed, exclude, prepare, host)
+    meant = replace(filed, pixel_size=poses_pixel_size or filed.pixel_size)
+    found = poses_for(poses, series, meant, host)
+    with Progress() as progress:
+        for line in assumptions(series, _believing({}, pixel_size))[:-1]:
+            progress.tell(line)
+        if poses.suffix.lower() != ".json":
+            size = as_filed(meant).pixel_size
+            progress.tell(f"shifts in {poses.name} taken to be in pixels of {size:g} Å")
+        _save(out, _flat(series, found, shape, progress.tell), {}, force, host)
+        progress.tell(f"wrote {out.name}, {beside.name} in {out.parent}")
+
+
+def _taken(filed: Stack, exclude: str, prepare: list[str] | None, plugins: Plugins) -> TiltSeries:
+    """The images that are wanted, prepared by steps that leave them where they are."""
+    chosen = [Choice.written(text) for text in prepare or ()]
+    for step in chosen:
+        if step.name in MOVING or any(step.options.get(name) for name in OFFSETS):
+            raise TomoinrError(
+                f"--prepare {step.name} moves the images, so that poses would not fit the file "
+                "they are in; write them anew (tomoinr prepare), then take that file"
+            )
+    steps = Recipe(prepare=tuple(chosen)).resolve(plugins).prepare
+    return take(filed, exclude, [build("prepare", step, plugins) for step in steps])
+
+
+def _believing(table: dict[str, Any], pixel_size: float | None) -> Recipe:
+    """A recipe that says which pixel size was given, if one was."""
+    data = {} if pixel_size is None else {"data": {"pixel_size": pixel_size}}
+    return Recipe.parse(table | data)
+
+
+def _roughly(series: TiltSeries, plugins: Plugins, tell: Callable[[str], None]) -> Poses:
+    """Rough poses, from which everything starts."""
+    found = plugins.align(series)
+    if found is None:
+        raise TomoinrError("no plugin finds rough poses; give some to start from (--start)")
+    for note in found.notes:
+        tell(f"rough alignment: {note}")
+    return found.poses
+
+
+def _flat(
+    series: TiltSeries, poses: Poses, box: tuple[int, int] | None, tell: Callable[[str], None]
+) -> TiltSeries:
+    """The images without turns and shifts; these are the turns that IMOD would undo."""
+    turn, tilt, pitch = held(poses)
+    shift = poses.shift.detach().double()
+    pixels = float(shift.norm(dim=1).max()) / series.pixel_size
+    tell(
+        f"undone: shifts of up to {pixels:.2f} pixels, "
+        f"turns of {float(turn.min()):.2f}° to {float(turn.max()):.2f}°"
+    )
+    if float(pitch.abs().max()) > NOTED:
+        steepest = float(pitch.abs().max())
+        tell(f"not undone: the specimen is pitched about x by up to {steepest:.2f}° (.xtilt)")
+    return applied(series, Poses.of(tilt, turn, shift=shift), box)
+
+
+def _save(
+    path: Path, series: TiltSeries, texts: dict[Path, str], force: bool, plugins: Plugins
+) -> None:
+    """An aligned stack and the texts that go with it: all of them, or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        for target, text in texts.items():
+            files.enter_context(atomic(target, force)).write_text(text, "utf-8")
+        save(path, series, force, plugins=plugins)
+
+
+def _size(box: str | None) -> tuple[int, int] | None:
+    """Rows and columns, as people write them."""
+    if box is None:
+        return None
+    try:
+        rows, columns = map(int, box.split(","))
+    except ValueError:
+        rows = columns = 0
+    if min(rows, columns) < 1:
+        raise TomoinrError(f"a box of '{box}' pixels cannot be; give rows,columns, as in 512,400")
+    return rows, columns

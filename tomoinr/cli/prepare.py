@@ -1,0 +1,146 @@
+"""`tomoinr prepare`: steps that make images ready, written to a file of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+import typer
+
+from tomoinr.cli.progress import Progress
+from tomoinr.cli.reconstruct import ANGLES
+from tomoinr.data import TiltSeries
+from tomoinr.errors import TomoinrError
+from tomoinr.io import describe, save, take
+from tomoinr.io.atomic import atomic, check_free
+from tomoinr.options import parse, table
+from tomoinr.plugins import Plugins
+from tomoinr.recipe import Choice, Data, Recipe, build
+from tomoinr.stack import Stack
+from tomoinr.version import __version__
+
+
+def prepare(
+    out: Annotated[Path, typer.Option(help="The file to write; its suffix names the format.")],
+    stack: Annotated[Path | None, typer.Argument(help="The tilt series.")] = None,
+    step: Annotated[
+        list[str] | None, typer.Option(help="A step, as in bin:factor=2; several, in order.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Steps of a recipe; without STACK, its data too.")
+    ] = None,
+    angles: Annotated[
+        str | None,
+        typer.Option(help=ANGLES),
+    ] = None,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="In Å, in place of the file's own.")
+    ] = None,
+    tilt_axis: Annotated[
+        str | None,
+        typer.Option(help="y, x, or degrees counter-clockwise from y; else the file's, or y."),
+    ] = None,
+    exclude: Annotated[
+        str | None, typer.Option(help="Images left out: their numbers from 0, as 0,17-19.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace earlier files.")] = False,
+) -> None:
+    """Prepare a tilt series; writes OUT, its angles (.rawtlt) and the steps (.toml) beside it.
+
+    `tomoinr options prepare NAME` lists the options of a step, `tomoinr plugins` the steps.
+    """
+    given = {"stack": stack and str(stack), "angles": angles, "pixel_size": pixel_size}
+    given |= {"tilt_axis": tilt_axis, "exclude": exclude}
+    wanted = _wanted(recipe, {k: v for k, v in given.items() if v is not None}, step or [])
+    plugins, kept = Plugins(), out.with_suffix(".toml")
+    choices = [_full(choice, plugins) for choice in wanted.prepare]
+    steps = [build("prepare", choice, plugins) for choice in choices]
+    for path in (out, kept):
+        check_free(path, force)
+    data = wanted.data
+    assert data.stack, "asked for above"
+    with Progress() as progress:
+        found = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
+        _tell(progress, (_seen(found), *found.notes))
+        series = take(found, data.exclude, steps)
+        _tell(progress, (*map(_done, choices), *series.notes[len(found.notes) :]))
+        with atomic(kept, force) as file:
+            file.write_text(_repeatable(data, found, choices, plugins, out.parent), "utf-8")
+            save(out, series, force, plugins=plugins)
+        _tell(progress, _written(series, out, kept))
+
+
+def _wanted(path: Path | None, given: dict[str, Any], steps: list[str]) -> Recipe:
+    """The data and the steps: as given, after those of a recipe."""
+    earlier = Recipe.load(path) if path else Recipe()
+    data = Data() if "stack" in given else earlier.data
+    if not (data.stack or "stack" in given):
+        raise TomoinrError("name the tilt series to prepare, or a recipe that does (--recipe)")
+    told = Recipe.parse({"data": {**table(data), **given}})
+    chosen = (*earlier.prepare, *map(Choice.written, steps))
+    if not chosen:
+        raise TomoinrError(
+            "name what is to be done (--step bin:factor=2), or a --recipe with steps"
+        )
+    return replace(told, prepare=chosen)
+
+
+def _tell(progress: Progress, lines: Iterable[str]) -> None:
+    for line in lines:
+        progress.tell(line)
+
+
+def _seen(stack: Stack) -> str:
+    images, rows, columns = stack.shape
+    size = "unknown, taken as 1 Å" if stack.pixel_size is None else f"{stack.pixel_size:g} Å"
+    return f"{stack.source}: {images} images of {rows} × {columns}, pixel size {size}"
+
+
+def _full(choice: Choice, plugins: Plugins) -> Choice:
+    """A step with every option."""
+    options = plugins.find("prepare", choice.name).cls.Options
+    return Choice(choice.name, table(parse(options, choice.options, f"prepare '{choice.name}'")))
+
+
+def _done(step: Choice) -> str:
+    """A step and its options, as it could be written on the command line."""
+    chosen = ",".join(f"{name}={value}" for name, value in step.options.items())
+    return f"{step.name}:{chosen}" if chosen else step.name
+
+
+def _repeatable(
+    data: Data, stack: Stack, steps: list[Choice], plugins: Plugins, folder: Path
+) -> str:
+    """A recipe of what was done, its path counted from the folder where that is below it."""
+    source, base = Path(stack.source).resolve(), folder.resolve()
+    if source.is_relative_to(base):
+        source = source.relative_to(base)
+    told = replace(
+        data,
+        stack=str(source),
+        angles=stack.angles,
+        pixel_size=stack.pixel_size,
+        tilt_axis=stack.tilt_axis,
+    )
+    made = (f"{step.name} ({plugins.find('prepare', step.name).provider})" for step in steps)
+    recipe = {
+        "data": table(told),
+        "prepare": [step.table() for step in steps],
+    }
+    return f"# Made by tomoinr {__version__}: {', '.join(made)}\n{tomli_w.dumps(recipe)}"
+
+
+def _written(series: TiltSeries, out: Path, recipe: Path) -> list[str]:
+    tilts, rows, columns = series.shape
+    low, high = float(series.angles.min()), float(series.angles.max())
+    lines = [
+        f"wrote {out}: {tilts} images of {rows} × {columns}, pixels of {series.pixel_size:g} Å, "
+        f"tilts {low:g}° to {high:g}°; the steps are in {recipe}"
+    ]
+    if axis := series.tilt_axis:
+        said = f"(--tilt-axis {axis:g}, where its format does not say so)"
+        lines.append(f"its tilt axis is at {axis:g}° from y {said}")
+    return lines
