@@ -23,7 +23,7 @@ else:
 
 result = tomoinr.reconstruct(series, steps=args.steps, seed=0)
 
-result.save(args.out, force=True)  # the volume, and files that explain it
+result.save(args.out, force=True)  # the volume, and what explains it
 compare({"tomoinr": result.voxels}, args.out / "slices.png", captions={})
 
 dx, dy = (float(shift.abs().max()) for shift in result.poses.shift.T)
