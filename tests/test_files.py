@@ -315,3 +315,23 @@ def test_bad_poses_are_refused_in_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(TomoinrError, match=r"poses\.json: no poses") as caught:
         read_poses(tmp_path / "poses.json")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("lost", ["an image", "a sign", "the pixel size"])
+def test_what_is_read_again_must_be_what_was_written(tmp_path: Path, lost: str) -> None:
+    forgetful = types.ModuleType("forgetful")
+
+    @hookimpl
+    def tomoinr_write(path: Path, value: TiltSeries, order: str) -> object:
+        spoilt = {
+            "an image": value.select(range(3)),
+            "a sign": value.scaled(-1),
+            "the pixel size": replace(value, pixel_size=1.0),
+        }
+        return mrc.tomoinr_write(path=path, value=spoilt[lost], order=order)
+
+    forgetful.tomoinr_write = tomoinr_write  # type: ignore[attr-defined]
+    forgetful.tomoinr_read = mrc.tomoinr_read  # type: ignore[attr-defined]
+    with pytest.raises(TomoinrError, match="read again, it holds") as caught:
+        save(tmp_path / "a.mrc", series(), plugins=Plugins(forgetful, installed=False))
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())

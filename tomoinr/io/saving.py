@@ -17,6 +17,7 @@ from tomoinr.io.atomic import atomic, check_free
 from tomoinr.io.poses import poses_text
 from tomoinr.io.provenance import NAME as PROVENANCE
 from tomoinr.io.provenance import provenance
+from tomoinr.io.verify import verify
 from tomoinr.plugins import Plugins
 
 RESULTS = ("volume.mrc", "poses.json", "history.csv", "recipe.toml", PROVENANCE)
@@ -105,6 +106,7 @@ def _publish_all(
     plugins: Plugins | None,
 ) -> None:
     """An array and the texts that belong to it; none appears before all are written."""
+    plugins = plugins or Plugins()
     source = Path((value if isinstance(value, TiltSeries) else value.series).source)
     for target in (path, *texts):
         check_free(target, force)
@@ -113,9 +115,9 @@ def _publish_all(
     with ExitStack() as open_files:
         temporary = open_files.enter_context(atomic(path, force))
         with told_plainly(f"{path}: cannot be written"):
-            written = (plugins or Plugins()).write(temporary, value, order)
-        if not written:
-            raise TomoinrError(f"{path}: no writer knows the suffix '{path.suffix}'; use .mrc")
+            if not plugins.write(temporary, value, order):
+                raise TomoinrError(f"{path}: no writer knows the suffix '{path.suffix}'; use .mrc")
+            verify(temporary, value, plugins)
         for target, text in texts.items():
             open_files.enter_context(atomic(target, force)).write_text(text, "utf-8")
 
