@@ -23,6 +23,7 @@ DISTRIBUTIONS = {
     "tomoinr-poses": "tomoinr_poses",
     "tomoinr-astra": "tomoinr_astra",
     "tomoinr-tomopy": "tomoinr_tomopy",
+    "tomoinr-quantem": "tomoinr_quantem",
 }
 HEAD = """\
 # Options

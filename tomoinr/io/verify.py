@@ -52,8 +52,8 @@ def verify(path: Path, value: TiltSeries | Reconstruction, plugins: Plugins) -> 
     if not meant.agrees(found) or abs(size - spacing) > CLOSE * spacing:
         raise TomoinrError(
             f"read again, it holds {found.number} values from {found.low:g} to {found.high:g} at "
-            f"{size:g} Å, not {meant.number} from {meant.low:g} to {meant.high:g} at {spacing:g} Å: "
-            "the disk may be at fault; try another"
+            f"{size:g} Å, not {meant.number} from {meant.low:g} to {meant.high:g} "
+            f"at {spacing:g} Å: the disk may be at fault; try another"
         )
 
 
