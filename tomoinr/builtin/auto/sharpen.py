@@ -38,7 +38,7 @@ class Sharpen(Stage):
     def __init__(
         self, problem: Problem, team: Team, steps: int, finer: int, caution: float, balance: Balance
     ) -> None:
-        self._own, self._team, self._finer, self._balance = problem, team, finer, balance
+        self._own, self._team, self.finer, self._balance = problem, team, finer, balance
         self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
         self.weights = torch.ones((), device=team.device)  # then: (channels, T, rows, columns)
@@ -48,7 +48,7 @@ class Sharpen(Stage):
     def enter(self, before: Stage | None) -> None:
         """Poses move once and then stay; noise is measured; on the same lattice TV just goes on."""
         last = before if isinstance(before, Sharpen) else None
-        same = last is not None and last._finer == self._finer
+        same = last is not None and last.finer == self.finer
         if last:
             self._learn_from(last, same)
         self.problem = last.problem if last and same else self._on_lattice()
@@ -56,7 +56,7 @@ class Sharpen(Stage):
         self.problem = self.with_poses(poses.to(self._team.device))
         if before and not same:
             with torch.no_grad():
-                self._parameter().copy_(spread(before.problem.volume, self._finer))
+                self._parameter().copy_(spread(before.problem.volume, self.finer))
         strength = self._weigh(explained=before is not None)
         going = last._state if last and same else None
         if before:
@@ -66,7 +66,7 @@ class Sharpen(Stage):
     def leave(self, after: Stage) -> None:
         """Its variables are another's, or done with; so are the matrices of a coarser lattice."""
         del self._state
-        if isinstance(after, Sharpen) and after._finer != self._finer:
+        if isinstance(after, Sharpen) and after.finer != self.finer:
             self.problem.projector.forget()
 
     def _learn_from(self, last: Sharpen, same: bool) -> None:
@@ -74,7 +74,7 @@ class Sharpen(Stage):
         free = self._own.poses
         if any(p.requires_grad for p in free.parameters()):
             change = propose(last.with_poses(free), self._team, last.weights)
-            if same and self._finer > 1:
+            if same and self.finer > 1:
                 back = change.common * last.common < 0
                 self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
             change.lengthened(self.longer).accept(free)
@@ -113,9 +113,9 @@ class Sharpen(Stage):
     def _on_lattice(self) -> Problem:
         """The problem with a volume and a projector on this stage's lattice."""
         own = self._own
-        if self._finer == 1:
+        if self.finer == 1:
             return own
-        return moved_to(own, own.grid.finer(self._finer), self._team.device)
+        return moved_to(own, own.grid.finer(self.finer), self._team.device)
 
     def _weigh(self, explained: bool) -> Tensor:
         """Weights of pixels, from what a model leaves of them if there is one; that of TV."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from tomoinr.builtin.auto.balance import Balance
 from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, moved_to, roomy, sharper
 from tomoinr.builtin.auto.find_poses import FindPoses
+from tomoinr.builtin.auto.fineness import FINEST, fineness
 from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.noise import despiked
@@ -53,13 +54,15 @@ class AutoState:
         number = self.stages.index(self.entered) if self.entered else -1
         inner = self.entered.state_dict() if self.entered else {}
         lengths = [stage.steps for stage in self.stages]
-        return {"step": self.step, "stage": number, "lengths": lengths, "inner": inner}
+        finer = [stage.finer for stage in self.stages]
+        kept = {"step": self.step, "stage": number, "lengths": lengths, "finer": finer}
+        return kept | {"inner": inner}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.step = int(state["step"])
-        for stage, steps in zip(self.stages, state["lengths"], strict=True):
-            stage.steps = int(steps)
+        for stage, steps, finer in zip(self.stages, state["lengths"], state["finer"], strict=True):
+            stage.steps, stage.finer = int(steps), int(finer)
         if state["stage"] >= 0:
             self.entered = self.stages[int(state["stage"])]
             self.entered.enter(None)
@@ -94,7 +97,12 @@ class Auto(Solver):
         preview: int = option(100, "iterations of TV on the images' own lattice", low=2)
         pose_steps: int = option(400, "batches that find poses, where they are far off", low=1)
         capture: float = option(2.0, "pixels by which such poses may be off", low=0)
-        finer: int = option(2, "voxels along a pixel's edge, in the last part", low=1, high=4)
+        finer: int = option(
+            0,
+            "voxels along a pixel's edge, in the last part; 0: 2, or 1 where memory is short",
+            low=0,
+            high=4,
+        )
         rounds: int = option(6, "times that poses and noise are found anew on it", low=0)
         round_steps: int = option(45, "iterations of TV in each round", low=1)
         caution: float = option(
@@ -125,7 +133,7 @@ class Auto(Solver):
             (fine,), (own,) = stage.problem.volume.parameters(), problem.volume.parameters()
             with torch.no_grad():
                 own.copy_(gathered(fine, own.shape))
-            state.notes = tuple(_notes(state, problem))
+            state.notes = tuple(_notes(state, problem, short=not self.options.finer))
         return loss
 
     def done(self, problem: Problem, state: AutoState) -> bool:  # type: ignore[override]
@@ -138,7 +146,8 @@ def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     problem = prepared(problem, team)
     half = options.preview // 2
     sharpen = partial(Sharpen, problem, team, caution=options.caution, balance=options.balance)
-    coarse, fine = partial(sharpen, finer=1), partial(sharpen, finer=options.finer)
+    finer = options.finer or fineness(problem, team)
+    coarse, fine = partial(sharpen, finer=1), partial(sharpen, finer=finer)
     outline: list[tuple[int, Any]] = [(half, coarse), (half, coarse)]
     if any(p.requires_grad for p in problem.poses.parameters()):
         search = partial(FindPoses, problem, team, capture=options.capture)
@@ -148,7 +157,7 @@ def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
 
 
-def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
+def _notes(state: AutoState, problem: Problem, short: bool) -> Iterator[str]:
     """What was found out on the way."""
     for stage in state.stages:
         if isinstance(stage, FindPoses) and stage.steps:
@@ -158,6 +167,8 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
         yield f"the last step of the poses moved images by {last.moved:.3f} px (median)"
     if isinstance(last, Sharpen) and last.uneven:
         yield f"the images' gains differed by {100 * last.uneven:.1f} % (rms) and were evened out"
+    if short and isinstance(last, Sharpen) and last.finer < FINEST:
+        yield "memory is short: voxels as large as pixels, where finer ones are sharper"
     if isinstance(last, Sharpen):
         yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"
     share = beyond(problem.series)

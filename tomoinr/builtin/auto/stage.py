@@ -14,6 +14,7 @@ class Stage(ABC):
     """Some steps of one method on one problem; a stage may find on entering that it needs none."""
 
     steps: int
+    finer: int = 1  # voxels along a pixel's edge
     problem: Problem
 
     @abstractmethod
