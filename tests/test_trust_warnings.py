@@ -151,7 +151,7 @@ def test_few_counts_are_no_saturation():
 @pytest.fixture
 def program(monkeypatch, tmp_path, capsys):
     """Runs `tomoinr reconstruct` on a small stack in a folder of its own."""
-    for name in ("api", "files", "trust.again"):
+    for name in ("api", "io.reading", "io.saving", "trust.again"):
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: Plugins(builtin, installed=False))
     monkeypatch.chdir(tmp_path)
     acquisition = Acquisition(tuple(range(-60, 61, 12)), dose=50)
