@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench quality clean
+.PHONY: help demo test slow lint bench quality clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -19,8 +19,11 @@ help: ## Show this list
 demo: $(READY) ## Simulate a tilt series, reconstruct it, compare the methods
 	$(BIN)/tomoinr demo --out demo --force
 
-test: lint ## Run every check and every test
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS)
+test: lint ## Run every check and all tests that are quick
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS) -m "not slow and not slurm"
+
+slow: $(READY) ## Run the other tests (minutes; some need SLURM)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS) -m "slow or slurm"
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check .

@@ -113,7 +113,7 @@ def test_the_result_says_what_was_done(solve, solver):
     assert all(np.isfinite(record.loss) for record in result.history)
     assert result.poses.angles().tilt.tolist() == pytest.approx(ANGLES, abs=1e-4)
     assert result.recipe["run"] == {
-        "quality": "default", "align": True, "depth": 4, "seed": 5,
+        "quality": "default", "align": True, "depth": 4, "seed": 5, "exact": False,
     }  # fmt: skip
     assert result.recipe["solver"]["name"] == solver
 
@@ -233,7 +233,8 @@ def test_what_a_recipe_cannot_hold_is_told_in_its_first_line(solve, tmp_path, op
     series, _ = take()
     folder = solve(series, **{"steps": 2, **options}).save(tmp_path / "out")
     text = (folder / "recipe.toml").read_text()
-    told = f"# Not to be run as it is: objects of Python were {lost}.\n"
+    told = "# This result cannot be run again from its recipe alone: objects of Python were "
+    told += f"{lost}.\n"
     assert text.startswith(told) and "stack =" not in text
     with pytest.raises(TomoinrError, match="names no tilt series"):
         execute(Recipe.load(folder / "recipe.toml", tmp_path / "again"))
@@ -303,9 +304,13 @@ def test_a_tilted_axis_with_quadrature(solve):
         ({"images": np.ones((3, 4))}, r"must be \[tilt, row, column\]"),
         ({"images": [["a"]]}, "arrays of numbers"),
         ({"images": [[1, 2], [3]]}, "arrays of numbers"),
-        ({"images": np.full((9, 4, 4), np.nan)}, "image 0 holds NaN"),
+        (
+            {"images": np.full((9, 4, 4), np.nan)},
+            "image 0 holds NaN or infinite values, as do 8 more; repair or exclude",
+        ),
         ({"images": np.full((9, 4, 4), 1e300)}, "infinite"),
-        ({"angles": ANGLES[:8]}, "9 images but 8 angles"),
+        ({"angles": ANGLES[:8]}, r"9 images but 8 angles; .* \(--angles, in Python angles\)"),
+        ({"angles": "-60:60:15"}, r"'-60:60:15' is text; tomoinr\.io\.read_angles"),
         ({"images": np.ones((1, 4, 4)), "angles": [0]}, "at least two images"),
         ({"angles": np.full(9, np.inf)}, "angle is not a finite"),
         ({"pixel_size": 0}, "pixel size must be above zero, got 0"),
@@ -324,8 +329,13 @@ def test_a_series_refuses_what_no_reconstruction_can_use(change, says):
 
 
 def test_dark_images_and_no_series_are_refused(solve):
-    with pytest.raises(TomoinrError, match="every pixel is zero"):
+    with pytest.raises(TomoinrError, match="every image is flat"):
         solve(SERIES.scaled(0))
+    each = torch.arange(9.0)[:, None, None].expand(9, 4, 4)
+    with pytest.raises(TomoinrError, match="every image is flat"):
+        solve(TiltSeries(each, ANGLES))
+    with pytest.raises(TomoinrError, match="a tilt series is read from a path, got 5"):
+        TiltSeries.load(5)
     with pytest.raises(TomoinrError, match=r"takes a TiltSeries.*TiltSeries\.load"):
         solve("stack.mrc")
 

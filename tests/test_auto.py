@@ -11,6 +11,7 @@ from tomoinr.builtin.auto import Auto
 from tomoinr.builtin.auto.find_poses import FindPoses
 from tomoinr.builtin.auto.pose_steps import propose
 from tomoinr.builtin.slices import Slices
+from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses, place, turn_y, turn_z
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
@@ -139,6 +140,21 @@ def test_poses_are_sought_where_they_are_far_off(size: float, sought: bool) -> N
     (search,) = (stage for stage in state.stages if isinstance(stage, FindPoses))
     assert bool(search.steps) == sought
     assert state.step == 40 + 20 * sought
+
+
+def test_images_below_zero_are_refused_with_what_to_do() -> None:
+    problem = small_problem()
+    dark = replace(problem, series=replace(problem.series, images=-problem.series.images))
+    with pytest.raises(TomoinrError, match=r"mean is -.*bright on a dark ground.*positive = false"):
+        Auto(Auto.Options()).init(dark, Solo())
+
+
+def test_a_run_of_few_steps_tells_only_what_it_found() -> None:
+    problem, _ = moved(0.1)
+    solver = Auto(Auto.Options(steps=3))
+    state = solver.init(problem, Solo())
+    go_on(solver, problem, state, Solo(), 3)
+    assert not any("memory" in note or "off or more" in note for note in state.notes)
 
 
 def test_poses_are_found() -> None:

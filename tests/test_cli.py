@@ -136,7 +136,7 @@ def test_reconstruct_writes_all_and_its_recipe_does_it_again(tomoinr, here):
     assert all(np.isfinite(float(row["loss"])) for row in rows)
     recipe = tomllib.loads((here / "new/out/recipe.toml").read_text())
     assert recipe["run"] == {
-        "quality": "default", "align": True, "depth": 3, "seed": 7,
+        "quality": "default", "align": True, "depth": 3, "seed": 7, "exact": False,
     }  # fmt: skip
     assert recipe["solver"]["steps"] == 4 and recipe["volume"] == {"name": "voxels", "start": 0.0}
     assert recipe["prior"] == [] and recipe["solver"]["name"] == "auto"
@@ -218,7 +218,7 @@ def test_options_reach_the_run(tomoinr, here):
 )
 def test_the_pixel_size(tomoinr, here, in_file, asked, told):
     """As the file says, unless the user knows better; a file that says nothing is no mistake."""
-    stack(here / "stack.mrc", np.ones((3, 5, 6)), pixel_size=in_file)
+    stack(here / "stack.mrc", IMAGES, pixel_size=in_file)
     more = ["--pixel-size", asked] if asked else []
     arguments = ("reconstruct", "stack.mrc", "--solver", "fbp", "--out", "out", *more)
     code, _, error = tomoinr(*arguments)
@@ -361,7 +361,15 @@ BAD = {
         nothing, ("simulate", "--gain-drift", "inf", "--out", "o"), "gain_drift must be finite"),
     "NaN in an image": (spoiled(np.nan), FINE, "image 1 holds NaN"),
     "infinite pixel": (spoiled(np.inf), FINE, "image 1 holds NaN or infinite"),
-    "dark images": (data(0 * IMAGES), FINE, "every pixel is zero"),
+    "dark images": (data(0 * IMAGES), FINE, "every image is flat"),
+    "images of one value": (data(0 * IMAGES + 3), FINE, "every image is flat"),
+    "all NaN": (data(np.nan * IMAGES), FINE, "image 0 holds NaN or infinite values, as do 2 more"),
+    "no image left": (nothing, (*FINE, "--exclude", "0-2"), "no image is left of its 3"),
+    "recipe no text": (
+        lambda here: (here / "r.toml").write_bytes(b"\xff\xfe"), ("run", "r.toml"), "is not text"),
+    "half a header": (text("stack.mrc", "x" * 500), FINE, "cut short"),
+    "angles of a folder": (nothing, (*FINE, "--angles", "."), ".: this is a folder, not a file of"),
+    "angles of no text": (nothing, (*FINE, "--angles", "stack.mrc"), "mrc: this is no text"),
     "no stack": (nothing, ("reconstruct", "none.mrc", "--out", "out"), "no such file"),
     "a folder for a stack": (nothing, ("reconstruct", ".", "--out", "out"), "not a file"),
     "empty file": (text("stack.mrc", ""), FINE, "stack.mrc: the file is empty"),
@@ -396,7 +404,7 @@ BAD = {
     "results are there": (results, FINE, "out/history.csv: already exists"),
     "phantom unknown": (nothing, ("simulate", "--phantom", "dendrit", "--out", "o"), "'dendrite'"),
     "size out of range": (nothing, ("simulate", "--size", "4", "--out", "o"), "size"),
-    "ranks": (nothing, FINE, "one process only"),
+    "ranks": (nothing, FINE, "started as 2 ranks by mpiexec or srun"),
 }  # fmt: skip
 
 
@@ -407,6 +415,7 @@ def test_bad_input_ends_in_one_line_and_writes_nothing(tomoinr, here, monkeypatc
     break_(here)
     if name == "ranks":
         monkeypatch.setenv("PMI_SIZE", "2")
+        monkeypatch.setenv("PMI_RANK", "0")
     before = {p: p.is_file() and p.read_bytes() for p in here.rglob("*")}
     code, printed, error = tomoinr(*command)
     assert (code, printed) == (2, "")

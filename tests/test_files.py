@@ -18,7 +18,15 @@ from tomoinr.data import Reconstruction, Record, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid, Poses, place
 from tomoinr.hookspecs import hookimpl
-from tomoinr.io import RESULTS, load, read_poses, save, save_reconstruction
+from tomoinr.io import (
+    RESULTS,
+    check_file,
+    check_folder,
+    load,
+    read_poses,
+    save,
+    save_reconstruction,
+)
 from tomoinr.io.angles import read_angles
 from tomoinr.io.atomic import atomic
 from tomoinr.io.poses import CONVENTION
@@ -263,6 +271,75 @@ def test_one_file_in_the_way_stops_all(tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == [name]
     save_reconstruction(tmp_path, result(), force=True, plugins=PLUGINS)
     assert names(tmp_path) == sorted(RESULTS)
+
+
+def read_only(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_a_folder_that_takes_nothing_is_found_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_folder(tmp_path / "new" / "out", RESULTS, force=False)
+    check_file(tmp_path / "new.mrc", False, plugins=PLUGINS)
+    assert not names(tmp_path)
+    monkeypatch.setattr("tomoinr.io.outputs.TemporaryFile", read_only)
+    for asked, check in (
+        (tmp_path / "new" / "out", lambda path: check_folder(path, (), force=True)),
+        (tmp_path / "new.mrc", lambda path: check_file(path, True, plugins=PLUGINS)),
+    ):
+        says = f"^{asked}: cannot be written: nothing can be made in {tmp_path} .Read-only file"
+        with pytest.raises(TomoinrError, match=says):
+            check(asked)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that refuses even root")
+def test_a_folder_is_tried_and_not_only_asked() -> None:
+    with pytest.raises(TomoinrError, match=r"^/proc/x: cannot be written: nothing can be made in"):
+        check_folder(Path("/proc/x"), (), force=False)
+
+
+def test_a_suffix_is_known_if_a_writer_takes_it(tmp_path: Path) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    @hookimpl
+    def tomoinr_write(path: Path, value: TiltSeries) -> bool | None:
+        asked.append(value.shape)
+        return 1 / 0 if path.suffix == ".big" else None  # type: ignore[return-value]
+
+    module = types.ModuleType("stranger")
+    module.tomoinr_write = tomoinr_write  # type: ignore[attr-defined]
+    host = Plugins(mrc, module, installed=False)
+    check_file(tmp_path / "new.big", False, plugins=host)  # perhaps it likes larger images
+    assert asked == [(2, 2, 2)] and not names(tmp_path)
+    for act in (
+        lambda path: check_file(path, False, plugins=host),
+        lambda path: save(path, series(), plugins=host),
+    ):
+        with pytest.raises(TomoinrError, match=r"suffix '\.xyz'; there are \.mrc, .*, \.mrcs$"):
+            act(tmp_path / "new.xyz")
+
+
+def test_a_run_that_cannot_be_saved_leaves_no_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").mkdir()
+    monkeypatch.setattr(os, "fsync", full_disk)
+    for folder in ("new/out", "old"):
+        with pytest.raises(TomoinrError, match="No space left"):
+            save_reconstruction(tmp_path / folder, result(), plugins=PLUGINS)
+    assert names(tmp_path) == ["old"] and not names(tmp_path / "old")
+
+
+def test_what_is_asked_for_is_named_where_nothing_can_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "unlink", read_only)  # Linux refuses even what is not there
+    with (
+        pytest.raises(TomoinrError, match=r"a\.txt: cannot be written"),
+        atomic(tmp_path / "a.txt"),
+    ):
+        read_only()
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

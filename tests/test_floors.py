@@ -14,13 +14,13 @@ CORE = ROOT / "tomoinr"
 # A module may import those on the floors below it, and those to its left on its own floor.
 FLOORS = (
     "version errors geometry options",
-    "data stack sampling team team_mpi",
+    "data stack sampling team teams",
     "interfaces state metrics fsc pictures",
     "slicewise",
-    "loop",
+    "loop exact",
     "hookspecs faults",
     "plugins",
-    "io recipe assemble api __init__",
+    "io recipe assemble checkpoint api __init__",
     "builtin trust testing cli",
     "__main__",
 )
@@ -35,15 +35,16 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names.spl
 ORDER = {name: place for place, name in enumerate(FLOOR)}
 LIBRARIES: dict[str, set[str]] = {  # who may import them
     "pluggy": {name for name in FLOOR if FLOOR[name] >= FLOOR["hookspecs"]},
-    "mpi4py": {"team_mpi"},
-    "torch.distributed": {"team_mpi"},
+    "mpi4py": {"teams"},
+    "torch.distributed": {"teams"},
     "astra": set(),  # its licence stays outside the core
     "tomopy": set(),  # pip cannot install it
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, files, contracts, the program and measures stand on it.
-LARGEST = 1500
-UNCOUNTED = {"builtin", "io", "trust", "testing", "cli", "metrics", "fsc", "pictures"}
+LARGEST = 1525
+UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "testing", "teams", "cli", "exact"}
+UNCOUNTED |= {"metrics", "fsc", "pictures"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted(ROOT.glob("plugins/*/tomoinr_*/**/*.py"))
@@ -177,7 +178,7 @@ RIGHT = [
     ("builtin", "from tomoinr.hookspecs import hookimpl"),
     ("testing", "from tomoinr import TiltSeries, builtin"),
     ("plugins", "import pluggy"),
-    ("team_mpi", "import mpi4py.MPI, torch.distributed"),
+    ("teams", "import mpi4py.MPI, torch.distributed"),
     ("team", "import torch, numpy"),
 ]
 

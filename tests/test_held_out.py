@@ -46,6 +46,7 @@ def by_truth(made, choices, plugins=None):
     return sorted(choices, key=similarity, reverse=True)
 
 
+@pytest.mark.slow
 def test_solvers_and_strengths_rank_as_the_truth_ranks_them(plugins):
     made = taken(dose=10, size=16)
     choices = {"auto": {"solver": SHORT}, "tv": tv(0.03), "too strong": tv(0.3), "sirt": SIRT}
@@ -70,6 +71,7 @@ def test_a_frequency_that_is_too_high_is_told():
     assert high.beaten
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("errors", "best", "other"),
     [

@@ -32,6 +32,7 @@ def test_bulky_specimens_are_smoothed_more_than_fine_ones() -> None:
     assert chosen(taken("ellipsoids", 20)) > 1.4 * chosen(taken("dendrite", 20))
 
 
+@pytest.mark.slow
 def test_the_choice_is_about_as_good_as_the_best() -> None:
     made = taken("ellipsoids", 10)
 

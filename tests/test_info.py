@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from tomoinr import builtin
 from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.cli.info import info
+from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.io import image_statistics
+from tomoinr.geometry import Grid, Poses
+from tomoinr.io import image_statistics, save
 from tomoinr.io.image_statistics import measure
 from tomoinr.io.inspect import inspect, order_of
 from tomoinr.io.oddities import odd_angles, odd_images
@@ -264,6 +266,18 @@ def test_the_program_tells_people_and_scripts(program, tmp_path):
     assert channel["images"][11]["std"] == 0 and table["odd"] == [
         "flat, every pixel the same: image 11"
     ]
+
+
+def test_a_volume_of_ours_is_no_mistake_and_one_angstrom_is_no_size(program, tmp_path):
+    grid = Grid((3, 4, 5), 1.0)
+    series = TiltSeries(np.random.default_rng(0).random((2, 3, 5)), (0.0, 1.0))
+    voxels = np.random.default_rng(1).random((3, 4, 5), np.float32)
+    made = Reconstruction(voxels, grid, Poses.of(series.angles), (), series)
+    host = Plugins(builtin, installed=False)
+    told = program(save(tmp_path / "volume.mrc", made, plugins=host)).stdout
+    assert "volume of 3 × 4 × 5" in told and "read as images" not in told
+    told = program(save(tmp_path / "stack.mrc", series, plugins=host)).stdout
+    assert "pixel size" in told and "unknown" in told
 
 
 def test_json_has_no_nan(program, tmp_path):

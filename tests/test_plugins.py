@@ -140,7 +140,7 @@ def test_an_unknown_name_lists_what_there_is_the_nearest_and_the_broken():
     for broken, rest in ((strangers[:2], ""), (strangers, " For the rest: tomoinr plugins.")):
         with pytest.raises(TomoinrError) as caught:
             host(*broken).find("volume", "sponge")
-        named = "".join(f" Broken: s{n}: RuntimeError: two lines." for n in range(2))
+        named = "".join(f" Not usable: s{n}: RuntimeError: two lines." for n in range(2))
         assert str(caught.value) == f"no volume is called 'sponge'; {listed}{named}{rest}"
     with pytest.raises(
         TomoinrError, match=r"no kind .* 'solvers'.*volume, .*Did you mean 'solver'"
@@ -148,6 +148,32 @@ def test_an_unknown_name_lists_what_there_is_the_nearest_and_the_broken():
         found.find("solvers", "sirt")
     with pytest.raises(TomoinrError, match="there are none"):
         Plugins(installed=False).find("volume", "voxels")
+
+
+def test_what_is_not_installed_is_told_only_where_it_could_help(install):
+    source = "import tomoinr\n@tomoinr.hookimpl\ndef tomoinr_solvers():\n    raise tomoinr."
+    install("tomoinr-sponge", f"{source}TomoinrError('Sponge is missing')")
+    found = Plugins()
+    told = " Not usable: tomoinr-sponge 1.2: Sponge is missing."
+    for kind, name, helps in (
+        ("prior", "foo", False),
+        ("volume", "sponges", False),
+        ("solver", "foo", True),
+        ("prior", "sponge-tv", True),
+        ("solver", "sponge", True),
+    ):
+        with pytest.raises(TomoinrError) as caught:
+            found.find(kind, name)
+        assert str(caught.value).endswith(told) is helps, (kind, name)
+    assert found.problems() == ["tomoinr-sponge 1.2: Sponge is missing"]
+
+
+def test_a_near_name_does_not_hide_why_the_one_meant_is_missing(install):
+    source = "import tomoinr\n@tomoinr.hookimpl\ndef tomoinr_solvers():\n    raise OSError('gone')"
+    install("tomoinr-sponge", source)
+    install("good", FINE.format(name="spongy-sirt"))
+    with pytest.raises(TomoinrError, match=r"Not usable: tomoinr-sponge 1\.2: OSError: gone"):
+        Plugins().find("solver", "sponge-sirt")
 
 
 def test_a_name_given_twice_names_both_and_leaves_the_rest():
@@ -244,7 +270,7 @@ def install(tmp_path, monkeypatch):
     before = set(sys.modules)
 
     def put(dist, source, entry="main = {}", version="1.2"):
-        name = f"tomoinr_test_{dist}"
+        name = f"tomoinr_test_{dist.replace('-', '_')}"
         (tmp_path / f"{name}.py").write_text(source)
         info = tmp_path / f"{dist}-{version}.dist-info"
         info.mkdir()
@@ -284,7 +310,7 @@ def test_an_installed_plugin_that_cannot_be_loaded(install, source, entry, says)
     (line,) = found.problems()
     assert line.startswith("bad 1.2: ") and says in line and "\n" not in line
     assert found.has("solver", "mine")
-    with pytest.raises(TomoinrError, match=r"Broken: bad 1\.2"):
+    with pytest.raises(TomoinrError, match=r"Not usable: bad 1\.2"):
         found.find("solver", "theirs")
 
 

@@ -164,6 +164,39 @@ def test_nothing_is_replaced_unless_forced(series, tmp_path, taken):
     assert written("new.mrc").shape == (5, 8, 11)
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (
+            "new.xyz",
+            r"^new\.xyz: no writer knows the suffix '\.xyz'; there are \.mrc, \.st, .*\.mrcs$",
+        ),
+        ("none/new.mrc", r"^none/new\.mrc: there is no such folder"),
+        ("raw.mrc", "this is the data's own file"),
+    ],
+)
+def test_where_it_goes_is_looked_at_before_the_work(series, monkeypatch, tmp_path, out, message):
+    monkeypatch.setattr(command, "describe", lambda *_: pytest.fail("the work has begun"))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(TomoinrError, match=message):
+        run("raw.mrc", "--step", "bin", "--out", out, "--force")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_name_beside_it_is_told_with_the_way_out(series, tmp_path):
+    (tmp_path / "new.toml").write_text("mine")
+    with pytest.raises(TomoinrError, match=r"new\.toml: .* new\.mrc .* give it another stem"):
+        run("raw.mrc", "--step", "bin", "--out", "new.mrc")
+
+
+def test_an_unknown_pixel_size_stays_unknown(capsys):
+    save("raw.mrc", TiltSeries(5 + torch.rand(5, 8, 9), ANGLES), plugins=PLUGINS)
+    run("raw.mrc", "--out", "new.mrc", "--step", "background")
+    told = capsys.readouterr().err
+    assert "pixel size unknown" in told and "pixels of unknown size" in told
+    assert "pixel_size" not in Path("new.toml").read_text()
+
+
 def test_the_data_are_not_replaced_even_if_forced(series):
     with pytest.raises(TomoinrError, match="this is the data's own file"):
         run("raw.mrc", "--step", "bin", "--out", "raw.mrc", "--force")

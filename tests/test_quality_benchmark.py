@@ -69,6 +69,7 @@ def test_what_is_not_installed_is_skipped_and_named(monkeypatch, capsys):
     assert capsys.readouterr().out == "skipped siren:7: no volume is called 'siren'\n"
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     """One real process; then only what failed or is new is measured."""
     words = [*SMALL, "--out", str(tmp_path), "--methods"]

@@ -121,7 +121,7 @@ def test_what_is_no_file_is_told(tmp_path, name):
     with pytest.raises(TomoinrError, match=r"not a recipe: (there is no such file|this is a fol)"):
         Recipe.load(tmp_path / name)
     (tmp_path / "latin.toml").write_bytes(b"a = '\xe9'")
-    with pytest.raises(TomoinrError, match="not a recipe"):
+    with pytest.raises(TomoinrError, match="this is not text; a recipe is TOML"):
         Recipe.load(tmp_path / "latin.toml")
 
 

@@ -10,6 +10,7 @@ from tomoinr import TomoinrError
 from tomoinr.builtin.coarse import coarse_alignment
 from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.io import describe, load
+from tomoinr.io.inspect import inspect
 from tomoinr.metrics import score
 
 ANGLES = tuple(range(-60, 61, 4))
@@ -49,6 +50,30 @@ def test_the_axis_is_said_with_its_source(saved):
     assert given.tilt_axis == pytest.approx(-5.5)
     assert "tilt axis at 84.5° from y, as given" in given.notes
     assert describe(path, tilt_axis="x").tilt_axis == -90
+
+
+def test_one_line_says_which_axis_and_why(tmp_path):
+    path = tmp_path / "ours.mrc"
+    tomoinr.TiltSeries(torch.rand(2, 7, 9), [0, 1], tilt_axis=3.0).save(path)
+
+    def told(**said):
+        return [note for note in load(path, **said).notes if "axis" in note]
+
+    title = "a title of the header (Tilt axis angle = 3)"
+    assert told() == [f"tilt axis at 3° from y, as {title} has it"]
+    assert told(tilt_axis=4) == ["tilt axis at 4° from y, as given"]
+    for axis, notes in ((None, told()), ("y", ["tilt axis at 0° from y, as given"])):
+        path.with_suffix(".rawtlt").unlink(missing_ok=True)  # without angles too
+        found = inspect(path, tilt_axis=axis).stack.notes
+        assert [note for note in found if "axis" in note] == notes
+    bare = tmp_path / "bare.mrc"
+    with mrcfile.new(bare) as file:
+        file.set_data(np.zeros((2, 3, 4), np.float32))
+    (tmp_path / "bare.mrc.mdoc").write_text("[T = Tilt axis angle = 84.5]\n")
+    notes = describe(bare, (0, 1)).notes
+    assert [n for n in notes if "axis" in n] == [
+        "tilt axis at 84.5° from y, as bare.mrc.mdoc has it"
+    ]
 
 
 @pytest.mark.parametrize("axis", ["z", "nan", "1000"])

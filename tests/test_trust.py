@@ -16,9 +16,10 @@ from tomoinr.builtin.sirt import Sirt
 from tomoinr.data import TiltSeries
 from tomoinr.fsc import Fsc
 from tomoinr.geometry import Grid, Poses
-from tomoinr.trust import Halves, assess, filled, halves, residuals, save, uncertainty
-from tomoinr.trust.again import again, predicted, with_views
+from tomoinr.trust import Halves, assess, filled, halves, held_out, residuals, save, uncertainty
+from tomoinr.trust.again import again, moderate, predicted, with_views
 from tomoinr.trust.halves import crossing, split
+from tomoinr.trust.residuals import steepness
 
 TILTS = tuple(range(-60, 61, 3))
 
@@ -74,6 +75,45 @@ def test_a_spoiled_image_is_found_by_its_section(spoil):
 def test_units_do_not_matter(sound):
     scaled = replace(sound, voxels=1e4 * sound.voxels, series=sound.series.scaled(1e4))
     assert residuals(scaled).chi2 == pytest.approx(residuals(sound).chi2, rel=1e-3)
+
+
+def test_squares_beyond_32_bits_are_judged_alike(sound, plugins):
+    factor = 2.0**100
+    far = replace(sound, voxels=sound.voxels * factor, series=sound.series.scaled(factor))
+    usual, judged = (assess(result, True, members=2, plugins=plugins) for result in (sound, far))
+    assert judged.warnings == usual.warnings == ()
+    assert judged.residuals.chi2 == pytest.approx(usual.residuals.chi2, rel=1e-3)
+    assert judged.halves.curves.measured == pytest.approx(usual.halves.curves.measured, abs=1e-3)
+    for found, wanted in (
+        (judged.halves.first, usual.halves.first),
+        (judged.uncertainty.voxels, usual.uncertainty.voxels),
+    ):  # in the images' own units
+        close = 1e-3 * float(wanted.max())
+        assert found / factor == pytest.approx(wanted, rel=1e-3, abs=close)
+
+
+@pytest.mark.parametrize("peak", [1e-42, 1e-38, 1e30, 3e38])
+def test_any_size_of_numbers_is_made_moderate(sound, peak):
+    images = sound.series.images / sound.series.images.max()
+    series = replace(sound.series, images=images * peak)
+    moderated, factor = moderate(replace(sound, series=series))
+    assert 1e-10 < float(moderated.series.images.max()) < 8 and np.log2(factor) % 1 == 0
+    assert moderate(sound) == (sound, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1)])
+def test_lone_rows_and_columns_have_no_slope_across(shape):
+    images = torch.arange(9.0).expand(3, 9)[:, : max(shape)].reshape(3, *shape)
+    assert (steepness(images) == (1.0 if max(shape) > 1 else 0.0)).all()
+
+
+def test_one_row_of_pixels_can_be_judged(plugins):
+    taken = simulate("nanoparticles", (16, 16, 16), Acquisition(TILTS, dose=50), seed=0).series()
+    row = replace(taken, images=taken.images[:, :, 8:9])
+    judged = assess(tomoinr.reconstruct(row, solver="tv", quality="fast", plugins=plugins))
+    assert 0 < judged.residuals.usual < 2 and judged.halves.curves.means()[0] > 0.5
+    choices = {name: {"solver": name, "quality": "fast"} for name in ("tv", "sirt")}
+    assert all(np.isfinite(one.misfit) for one in held_out(row, choices, plugins=plugins))
 
 
 def test_images_are_predicted_where_the_axis_leaves_the_detector():
@@ -162,6 +202,7 @@ def test_power_in_the_wedge():
     assert np.isnan(filled(noise, np.arange(-90, 90, 1.0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("phantom", "dose", "covered", "in_specimen", "rank"),
     [("nanoparticles", 1.0, 0.97, 0.85, 0.45), ("ellipsoids", 2.0, 0.95, 0.85, 0.65)],
@@ -223,6 +264,9 @@ def test_the_report_is_for_people_and_programs(sound, plugins, tmp_path):
     assert np.array_equal(volume, np.rot90(judged.uncertainty.voxels, 1, axes=(0, 1)))
     lines = list(judged.lines())
     assert lines[-1] == "no warnings" and str(judged) == "\n".join(lines)
+    known = str(replace(judged, halves=replace(judged.halves, spacing=2.0)))
+    assert known.count(" at 4 Å") == 2 and " at 2 voxels" not in known
+    assert str(judged).count(" at 2 voxels") == 2 and " Å" not in str(judged)  # of unknown size
     with pytest.raises(TomoinrError, match="already exists"):
         save(tmp_path, judged, sound, plugins=plugins)
     quick = replace(judged, uncertainty=None)

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tomoinr.assemble import assemble, rough_alignment
+from tomoinr.assemble import assemble
+from tomoinr.checkpoint import Checkpoints, start_poses
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
+from tomoinr.exact import run_exactly
 from tomoinr.geometry import Poses
-from tomoinr.interfaces import Component, PoseModel, Prior, Problem, Projector, Solver, Volume
+from tomoinr.interfaces import Component, PoseModel, Prior, Projector, Solver, Volume
 from tomoinr.io import RESULTS, check_folder, describe, save_reconstruction, take
 from tomoinr.io.applied import poses_for
 from tomoinr.loop import Observer, run
@@ -38,9 +40,11 @@ def reconstruct(
     depth: int | None = None,
     start: Poses | None = None,
     seed: int = 0,
+    exact: bool = False,
     team: Team | None = None,
     plugins: Plugins | None = None,
     observers: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Reconstruction:
     """Learn the volume, and the poses, from one tilt series.
 
@@ -48,6 +52,8 @@ def reconstruct(
     the volume's thickness in voxels (default: the images' width), `start` the poses to begin with
     (default: those of the recorded angles), `steps` the solver's number of steps. The result's
     `voxels` are [y, z, x]; voxel × pixel size, summed along the beam, gives the pixel.
+    `exact`: the same to the last bit on 1, 2 and 4 ranks.
+    `checkpoints` keep a long run's state on the disk, until this returns.
     """
     if not isinstance(series, TiltSeries):
         raise TomoinrError("reconstruct takes a TiltSeries; read one with TiltSeries.load(path)")
@@ -67,15 +73,22 @@ def reconstruct(
     chosen = None
     if priors is not None:
         chosen = tuple(Choice.of(p, "prior") for p in priors if not isinstance(p, Prior))
-    given = parse(Run, {"quality": quality, "depth": depth, "seed": seed}, "reconstruct")
+    given = parse(
+        Run, {"quality": quality, "depth": depth, "seed": seed, "exact": exact}, "reconstruct"
+    )
     full = Recipe(run=given, priors=chosen, **named).resolve(plugins, made, steps)
     made_priors = tuple(p for p in priors or () if isinstance(p, Prior))
-    problem, solver, found = _begin(series, full, plugins, start, made=made, priors=made_priors)
-    result = run(problem.to(team.device), solver, team, [*observers, plugins.stepped])
+    first, found = start_poses(series, full, plugins, start, team, checkpoints, made)
+    problem, solver = assemble(series, full, plugins, first, made, made_priors)
+    go = run_exactly if exact else run
+    result = go(problem.to(team.device), solver, team, [*observers, plugins.stepped], checkpoints)
+    if checkpoints:
+        checkpoints.finish(team)
     data = _origin(series)
     lost = {"tilt series": not data.stack, "start": start, "prior": made_priors, **made}
     unsaid = ", ".join(name for name, there in lost.items() if there)
-    notes = [f"Not to be run as it is: objects of Python were {unsaid}."] if unsaid else []
+    alone = "This result cannot be run again from its recipe alone: objects of Python were"
+    notes = [f"{alone} {unsaid}."] if unsaid else []
     return _documented(result, series, full, data, [*notes, *found, _made_by(full, plugins)])
 
 
@@ -88,6 +101,7 @@ def execute(
     plugins: Plugins | None = None,
     tell: Callable[[str], None] = lambda line: None,
     observers: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Reconstruction:
     """Read the data, reconstruct, and write the results into the recipe's folder."""
     plugins, team = plugins or Plugins(), team or Solo()
@@ -98,44 +112,40 @@ def execute(
         raise TomoinrError('[data]: the recipe names no tilt series; add stack = "…"')
     prepare = [build("prepare", step, plugins) for step in full.prepare]
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
-    series = take(stack, data.exclude, prepare)
+    series = team.once_a_node(lambda: take(stack, data.exclude, prepare))
     start = poses_for(data.poses, series, stack, plugins) if data.poses else None
-    problem, solver, found = _begin(series, full, plugins, start)
-    for line in (*assumptions(series, full), *(f"rough alignment: {note}" for note in found)):
-        tell(line)
-    known = len(plugins.broken)
-    result = run(problem.to(team.device), solver, team, [*observers, plugins.stepped])
-    for note in result.notes:
-        tell(note)
-    for broken in plugins.broken[known:]:
-        tell(f"{broken.plugin}: {broken.reason}")
     # Whole paths, so that it does not matter from where the result is saved.
     data = replace(
         full.beside(Path.cwd()).data,
         angles=stack.angles,
-        pixel_size=series.pixel_size if stack.pixel_size is None else stack.pixel_size,
+        pixel_size=stack.pixel_size,
         tilt_axis=stack.tilt_axis,
     )
+    known = replace(full, data=data)
+    first, found = start_poses(series, known, plugins, start, team, checkpoints)
+    problem, solver = assemble(series, full, plugins, first)
+    for line in (*assumptions(series, full), *(f"rough alignment: {note}" for note in found)):
+        tell(line)
+    broken_before = len(plugins.broken)
+    go = run_exactly if full.run.exact else run
+    result = go(problem.to(team.device), solver, team, [*observers, plugins.stepped], checkpoints)
+    for note in result.notes:
+        tell(note)
+    for broken in plugins.broken[broken_before:]:
+        tell(f"{broken.plugin}: {broken.reason}")
     result = _documented(result, series, full, data, [*found, _made_by(full, plugins)])
-    if team.rank == 0:
-        save_reconstruction(folder, result, full.output.order, force, plugins)
+    team.first(lambda: save_reconstruction(folder, result, full.output.order, force, plugins))
+    if checkpoints:
+        checkpoints.finish(team)
     return result
-
-
-def _begin(
-    series: TiltSeries, recipe: Recipe, plugins: Plugins, start: Poses | None, **made: Any
-) -> tuple[Problem, Solver, tuple[str, ...]]:
-    """Problem, solver, and how the poses to start from were found, where none are given."""
-    rough = None if start else rough_alignment(series, recipe, plugins, made.get("made"))
-    poses, notes = rough or (start, ())
-    return *assemble(series, recipe, plugins, poses, **made), notes
 
 
 def _origin(series: TiltSeries) -> Data:
     """The file that holds all these images, if there is one, and what was taken for true of it."""
     file, whole = Path(series.source), tuple(range(len(series.angles)))
     stack = str(file.absolute()) if file.is_file() and series.sections == whole else None
-    return Data(stack, tuple(series.angles.tolist()), series.pixel_size)
+    known = None if series.pixel_size == 1 else series.pixel_size
+    return Data(stack, tuple(series.angles.tolist()), known)
 
 
 def _documented(

@@ -112,6 +112,6 @@ def typical_density(series: TiltSeries, thickness: float) -> float:
     values = values[:: max(1, len(values) // 1_000_000)].abs().double()
     # A lone particle may fill less than a thousandth.
     bright = float(torch.quantile(values, 0.999)) or float(series.images.abs().max())
-    if bright == 0:
-        raise TomoinrError(f"{series.source}: every pixel is zero; there is nothing to see")
+    if bool((series.images.amax((2, 3)) == series.images.amin((2, 3))).all()):
+        raise TomoinrError(f"{series.source}: every image is flat; there is nothing to see")
     return bright / thickness

@@ -143,6 +143,8 @@ class Reconstruction:
 
 def _tensor(values: Any, dtype: torch.dtype) -> Tensor:
     try:
+        if isinstance(values, str):
+            raise TypeError(f"'{values}' is text; tomoinr.io.read_angles reads angles from it")
         if not isinstance(values, Tensor):
             values = np.asarray(values)
             values = torch.from_numpy(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
@@ -179,7 +181,7 @@ def _check(series: TiltSeries) -> None:
     if len(series.angles) != tilts:
         raise TomoinrError(
             f"{where}: {tilts} images but {len(series.angles)} angles; "
-            "give one angle for each image (--angles)"
+            "give one angle for each image (--angles, in Python angles)"
         )
     if tilts < 2:
         raise TomoinrError(f"{where}: a tilt series needs at least two images, this has one")
@@ -189,9 +191,10 @@ def _check(series: TiltSeries) -> None:
         raise TomoinrError(f"{where}: an angle is not a finite number")
     if float(series.angles.max() - series.angles.min()) <= 1e-6:
         raise TomoinrError(f"{where}: all images have the same tilt angle; give those they have")
-    for number in range(tilts):  # image by image: a mask of the whole stack would cost memory
-        if not bool(series.images[:, number].isfinite().all()):
-            section = series.sections[number]
-            raise TomoinrError(
-                f"{where}: image {section} holds NaN or infinite values; repair or exclude it"
-            )
+    # Image by image: a mask of the whole stack would cost memory.
+    lost = [i for i in range(tilts) if not bool(series.images[:, i].isfinite().all())]
+    if lost:
+        section, more = series.sections[lost[0]], f", as do {len(lost) - 1} more" * (len(lost) > 1)
+        raise TomoinrError(
+            f"{where}: image {section} holds NaN or infinite values{more}; repair or exclude it"
+        )

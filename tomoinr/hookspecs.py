@@ -84,5 +84,10 @@ def tomoinr_align(series: TiltSeries) -> Alignment | None:
 
 
 @spec
+def tomoinr_libraries() -> dict[str, str]:  # type: ignore[empty-body]
+    """What a plugin stands on, by name: the version, and what of it can be used here."""
+
+
+@spec
 def tomoinr_stepped(step: int, loss: float, problem: Problem) -> None:
     """Called on rank 0 after every logged step; what it returns or raises stops nothing."""

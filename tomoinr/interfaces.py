@@ -152,10 +152,10 @@ class Problem:
         """Everything that learns, for optimisers, copies and checkpoints."""
         return nn.ModuleDict({"volume": self.volume, "poses": self.poses})
 
-    def voxels(self) -> Tensor:
-        """The volume now believed, in the units of the file: (channels, y, z, x)."""
+    def voxels(self, slices: Tensor | None = None) -> Tensor:
+        """What is now believed, or some slices of it, in the file's units: (channels, y, z, x)."""
         with torch.no_grad():
-            return self.volume.voxels(self.grid) * self.scale
+            return self.volume.voxels(self.grid, slices) * self.scale
 
 
 class State(Protocol):
@@ -167,11 +167,15 @@ class State(Protocol):
     step: int
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on as if never stopped."""
+        """Everything needed to go on as if never stopped.
+
+        All ranks call it at the same time: what each holds a share of is put together by
+        `team.gather`. Rank 0's is kept: dicts, lists, tuples, tensors, numbers, text and None.
+        """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from there, on as many ranks as there are now; tensors come in host memory."""
         ...
 
 

@@ -5,20 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 
 from tomoinr.data import Reconstruction, Record
 from tomoinr.errors import TomoinrError
-from tomoinr.interfaces import Problem, Solver, check_fit
+from tomoinr.interfaces import Problem, Solver, State, check_fit
 from tomoinr.team import Solo, Team
 
 Observer = Callable[[int, float, Problem], None]
 """Called on rank 0 with (step, loss, problem) after every logged step."""
 
 
+class Keeper(Protocol):
+    """Keeps what a run that is cut short would lose; all ranks call it at the same moments."""
+
+    def resume(self, problem: Problem, state: State, team: Team) -> Sequence[Record]:
+        """Put problem and state back to where an earlier run was; its history until then."""
+
+    def stepped(self, problem: Problem, state: State, team: Team, history: list[Record]) -> None:
+        """After a logged step: keep it, if it is time; raise, if the run is to stop."""
+
+
 def run(
-    problem: Problem, solver: Solver, team: Team | None = None, observers: Sequence[Observer] = ()
+    problem: Problem,
+    solver: Solver,
+    team: Team | None = None,
+    observers: Sequence[Observer] = (),
+    checkpoints: Keeper | None = None,
 ) -> Reconstruction:
     """Step until the solver is done; rank 0's parameters and buffers are everyone's start."""
     team = team or Solo()
@@ -26,8 +41,8 @@ def run(
     modules = problem.modules()
     team.copy_([*modules.parameters(), *modules.buffers()])
     with flushed_denormals():
-        history, notes = _iterate(problem, solver, team, observers)
-    return _result(problem, history, notes)
+        history, notes = _iterate(problem, solver, team, observers, checkpoints)
+    return _result(problem, team, history, notes)
 
 
 @contextmanager
@@ -42,13 +57,13 @@ def flushed_denormals() -> Iterator[None]:
 
 
 def _iterate(
-    problem: Problem, solver: Solver, team: Team, observers: Sequence[Observer]
+    problem: Problem, solver: Solver, team: Team, observers: Sequence[Observer], keep: Keeper | None
 ) -> tuple[tuple[Record, ...], tuple[str, ...]]:
     state = solver.init(problem, team)
     # Reading a loss waits for the device: on a GPU, not at every step.
     every = 1 if team.device.type == "cpu" else 10
-    history: list[Record] = []
-    begun = time.perf_counter()
+    history = [*keep.resume(problem, state, team)] if keep else []
+    begun = time.perf_counter() - (history[-1].seconds if history else 0)
     while not solver.done(problem, state):
         loss = solver.step(problem, state, team)
         if state.step % every and not solver.done(problem, state):
@@ -58,6 +73,8 @@ def _iterate(
         if team.rank == 0:
             for observe in observers:
                 observe(state.step, history[-1].loss, problem)
+        if keep:
+            keep.stepped(problem, state, team, history)
     return tuple(history), tuple(getattr(state, "notes", ()))
 
 
@@ -70,9 +87,12 @@ def _check_loss(record: Record, solver: Solver) -> None:
 
 
 def _result(
-    problem: Problem, history: tuple[Record, ...], notes: tuple[str, ...]
+    problem: Problem, team: Team, history: tuple[Record, ...], notes: tuple[str, ...]
 ) -> Reconstruction:
-    voxels = problem.voxels().cpu().numpy()
+    rows = torch.arange(problem.grid.shape[0], device=team.device)
+    mine = problem.voxels(rows[team.share(len(rows))])  # each rank renders some slices
+    whole = team.gather(mine.movedim(1, 0).contiguous()).movedim(0, 1)
+    voxels = whole.contiguous().cpu().numpy()
     return Reconstruction(
         voxels=voxels[0] if len(voxels) == 1 else voxels,
         grid=problem.grid,

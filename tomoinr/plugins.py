@@ -58,6 +58,7 @@ class Broken:
 
     plugin: str
     reason: str
+    kind: str = ""  # of the parts that are lost; none: all
 
 
 class Plugins:
@@ -134,6 +135,17 @@ class Plugins:
         alignment: Alignment | None = self._manager.hook.tomoinr_align(series=series)
         return alignment
 
+    def libraries(self) -> dict[str, str]:
+        """What plugins say of the libraries that they stand on."""
+        found: dict[str, str] = {}
+        for impl in self._manager.hook.tomoinr_libraries.get_hookimpls():
+            try:
+                told: Any = impl.function()
+                found |= told
+            except Exception as error:  # said where it was asked for
+                found[self._providers[impl.plugin_name]] = reason(error)
+        return found
+
     def stepped(self, step: int, loss: float, problem: Problem) -> None:
         """Tell every observer; one that fails stops nothing, and is listed as broken."""
         told = {"step": step, "loss": loss, "problem": problem}
@@ -176,20 +188,22 @@ class Plugins:
                 try:
                     classes = list(impl.function())
                 except Exception as error:  # one plugin's hook must not stop the others'
-                    self.broken.append(Broken(provider, reason(error)))
+                    self.broken.append(Broken(provider, reason(error), kind))
                     continue
                 for cls in classes:
                     if fault := part_fault(cls, base):
-                        self.broken.append(Broken(provider, fault))
+                        self.broken.append(Broken(provider, fault, kind))
                     else:
                         yield Part(kind, cls, provider)
 
     def _unknown(self, kind: str, name: str) -> str:
         names = [p.name for p in self.parts(kind)]
         listed = ", ".join(dict.fromkeys(names)) or "none"
-        broken = "".join(f" Broken: {b.plugin}: {b.reason}." for b in self.broken[:2])
-        rest = " For the rest: tomoinr plugins." if len(self.broken) > 2 else ""
-        more = did_you_mean(name, names) or broken + rest
+        own = [b for b in self.broken if f"-{name.partition('-')[0]} " in b.plugin]
+        lost = own or [b for b in self.broken if b.kind in ("", kind)]
+        broken = "".join(f" Not usable: {b.plugin}: {b.reason}." for b in lost[:2])
+        rest = " For the rest: tomoinr plugins." if len(lost) > 2 else ""
+        more = (did_you_mean(name, names) if not own else "") or broken + rest
         return f"no {kind} is called '{name}'; there are {listed}.{more}"
 
 

@@ -82,6 +82,7 @@ class Run:
     align: bool = option(True, "find rough poses first, where poses are learned and none are given")
     depth: int | None = option(None, "voxels along the beam; none: as many as columns", low=1)
     seed: int = option(0, "of every random number", low=0, high=2**63 - 1)
+    exact: bool = option(False, "the same to the last bit on 1, 2 and 4 ranks; slower")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ class Recipe:
         try:
             table = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise TomoinrError(f"{path}: not a recipe: {reason(error)}") from None
+            said = isinstance(error, UnicodeDecodeError) and "this is not text; a recipe is TOML"
+            raise TomoinrError(f"{path}: not a recipe: {said or reason(error)}") from None
         recipe = cls.parse(table).beside(path.parent)
         return recipe if folder is None else recipe.into(folder)
 

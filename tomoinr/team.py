@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from tomoinr.errors import TomoinrError
+T = TypeVar("T")
 
 
 class Team(ABC):
@@ -35,6 +35,17 @@ class Team(ABC):
     def gather(self, part: Tensor) -> Tensor:
         """The ranks' parts, joined along the first axis, on every rank."""
 
+    def first(self, work: Callable[[], T]) -> T | None:
+        """Rank 0 does it, the others wait until it is done; only rank 0 has what it returns."""
+        return None if self.rank else work()
+
+    def once_a_node(self, work: Callable[[], T]) -> T:
+        """What one rank of each node makes, for all its ranks; large tensors may be shared."""
+        return work()
+
+    def close(self) -> None:  # noqa: B027
+        """Done: wait for the others, if there are any."""
+
 
 class Solo(Team):
     """A team of one: nothing to sum, copy or gather."""
@@ -53,18 +64,3 @@ class Solo(Team):
     def gather(self, part: Tensor) -> Tensor:
         """The part is the whole."""
         return part
-
-
-# The number of ranks as MPICH's, Open MPI's, SLURM's and torchrun's launchers tell it.
-LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE")
-
-
-def open_team() -> Team:
-    """The team this process was launched into; called once, by the command line."""
-    for variable in LAUNCHERS:
-        if os.environ.get(variable, "1") not in ("", "1"):
-            raise TomoinrError(
-                f"started as {os.environ[variable]} ranks ({variable}), but this version runs on "
-                "one process only: start it without mpiexec, srun or torchrun"
-            )
-    return Solo("cuda" if torch.cuda.is_available() else "cpu")

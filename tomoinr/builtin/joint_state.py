@@ -130,7 +130,8 @@ class JointState:
         self.step = int(state["step"])
         self._optimisers.load_state_dict(state["optimisers"])
         self._average.load(state["mean"])
-        self.noise = PixelNoise(self.unit, **state["noise"])
+        noise = {name: found.to(self.noise.gain) for name, found in state["noise"].items()}
+        self.noise = PixelNoise(self.unit, **noise)
         if self.stopping:
             self.stopping.load_state_dict(state["stopping"])
 

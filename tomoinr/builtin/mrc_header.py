@@ -61,6 +61,11 @@ def read_header(
     readings = claims_of(raw)
     exact = [c for c in readings if c.usable and c.file_size == length]
     ours = named_mrc or raw[208:211] == b"MAP"
+    if ours and len(raw) < SIZE:
+        raise TomoinrError(
+            f"{path}: has {length} bytes, fewer than the {SIZE} of an MRC header: it is cut short; "
+            "copy it again"
+        )
     if ours and not readings:
         raise TomoinrError(
             f"{path}: its first {SIZE} bytes are no usable MRC header; it is damaged or no MRC file"

@@ -115,10 +115,14 @@ def weigh(images: Tensor, explained: Tensor | None = None) -> Weighing:
 
 
 def alike(images: Tensor) -> Tensor:
-    """Which images (channels, tilts, rows, columns) have about the usual contrast: (tilts,)."""
+    """Which images (channels, tilts, rows, columns) have about the usual contrast: (tilts,).
+
+    All of them where that leaves fewer than two, as where most are blank.
+    """
     contrast = torch.stack([smooth(channel).std((1, 2)) for channel in images])
     relative = (contrast / contrast.median(1, keepdim=True).values.clamp(min=1e-30)).amax(0)
-    return (relative > 1 / CONTRAST) & (relative < CONTRAST)
+    usual = (relative > 1 / CONTRAST) & (relative < CONTRAST)
+    return usual if int(usual.sum()) > 1 else torch.ones_like(usual)
 
 
 def despiked(images: Tensor) -> Tensor:
@@ -143,7 +147,6 @@ def _without_spikes(image: Tensor, high: Tensor) -> Tensor:
 def _by_itself(images: Tensor) -> tuple[Tensor, Tensor]:
     """Weights and error with no model: by brightness, without blank or odd images."""
     usable = alike(images[None])
-    usable = usable if bool(usable.any()) else ~usable
     variance = _variance(images, smooth(images), usable, calibrate(images[usable]))
     mean = variance[usable].mean()
     return mean / variance * usable[:, None, None], mean.sqrt()

@@ -10,6 +10,9 @@ from torch import Tensor
 from tomoinr.builtin.slice_operator import host
 from tomoinr.geometry import Grid, Pixels, Views
 
+# Pixels. Linear interpolation has a kink at every voxel, and nominal poses lie on it: which slope
+# they were given would be for rounding to say. All images move alike, so nothing is seen of it.
+NUDGE = 1 / 512
 ALIGNED = 1e-3  # pixels: what float32 makes of half-integers times a spacing
 
 
@@ -49,6 +52,8 @@ def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int
     here = pixels.to(device)
     ratio = max(1, round(float(views.u.detach().norm(dim=1).mean()) / grid.spacing))
     across, along = _first_touched(views, here, grid, columns, ratio)
+    if reach == 0 and (across.requires_grad or along.requires_grad):
+        across, along = across + NUDGE, along + NUDGE
     needed = _needed(along.detach(), grid.shape[0], ratio, reach)
     order = torch.searchsorted(needed, torch.arange(-ratio - 2, grid.shape[0] + ratio + 3))
     low = along.detach().floor()

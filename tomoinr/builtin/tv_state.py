@@ -45,7 +45,7 @@ class TvState(Iterate):
         last: TvState | None = None,
     ) -> None:
         pixel, (tilts, _, columns) = problem.series.pixel_size, problem.series.shape
-        self.map = LinearMap(problem, team, pixel)
+        self.map, self._team = LinearMap(problem, team, pixel), team
         start = self.map.parameter.data
         super().__init__(**(last.tensors if last else self._nothing(start)))
         # Lengths in pixels: the data's curvature at a point is then one per tilt, and a weight
@@ -118,21 +118,22 @@ class TvState(Iterate):
         return torch.fft.irfft(spectrum / (1 + self._ramp), n=data.shape[-1])
 
     def state_dict(self) -> dict[str, Any]:
-        """The variables, and the weights they belong to."""
-        return super().state_dict() | {"strength": self.strength, "weights": self.weights}
+        """The variables, those of all ranks' pixels put together."""
+        mine = self.tensors["data"].movedim(2, 0).contiguous()
+        return super().state_dict() | {"data": self._team.gather(mine).movedim(0, 2)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        super().load_state_dict(state)
-        self.strength, self.weights = state["strength"], state["weights"]
+        super().load_state_dict(state | {"data": self._mine(state["data"].to(self.map.data))})
 
     def _strength(self, weight: float | Tensor) -> Tensor:
         weights = torch.as_tensor(weight, device=self.map.data.device).clamp(min=1e-9)
         return weights.reshape(-1, 1, 1, 1) * self._unit
 
-    def _mine(self, weights: Tensor) -> Tensor:
+    def _mine(self, images: Tensor) -> Tensor:
+        """This rank's pixels of (channels, views, rows, columns)."""
         p = self.map.pixels
-        return weights[:, p.view, p.row, p.column]
+        return images[:, p.view, p.row, p.column]
 
     def _size(self, start: Tensor) -> float:
         """‖Aᵀ Σ A‖, by the power method; a little above, to be safe."""

@@ -20,12 +20,13 @@ from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
 from tomoinr.io import check_folder, describe, save, take
 from tomoinr.io.applied import applied, as_filed, pose_texts, poses_for, quarters
-from tomoinr.io.atomic import atomic, check_free
+from tomoinr.io.atomic import atomic, made
+from tomoinr.io.outputs import check_apart, check_suffix
 from tomoinr.loop import run
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Choice, Recipe, build
 from tomoinr.stack import Stack
-from tomoinr.team import open_team
+from tomoinr.teams import open_team
 
 POSES = ("poses.json", "poses.xf", "poses.tlt", "poses.xtilt")
 ARETOMO = "poses.aln"
@@ -85,6 +86,7 @@ def align(
     written = (*POSES, *([ARETOMO] if aln else []))
     names = (name, str(Path(name).with_suffix(".rawtlt")), *written)
     check_folder(out, names, force)
+    check_suffix(out / name, host)
     filed = describe(stack, angles, host, pixel_size, tilt_axis)
     series = _taken(filed, exclude, prepare, host)
     quarters(series, filed)  # now: it would be a pity after all the work
@@ -92,7 +94,7 @@ def align(
     recipe = _believing({"run": chosen, "poses": poses}, pixel_size)
     recipe = recipe if rough else recipe.resolve(host)
     begin = poses_for(start, series, filed, host) if start else None
-    with Progress() as progress:
+    with Progress(team.rank == 0) as progress:
         for line in assumptions(series, recipe)[: -1 if rough else None]:
             progress.tell(line)
         found = begin or _roughly(series, host, progress.tell)
@@ -103,12 +105,15 @@ def align(
             found = result.poses
             for line in result.notes:
                 progress.tell(line)
-        if team.rank == 0:
+
+        def write() -> None:
             texts: dict[Path, str] = {}
             for path in (out / file for file in written if Path(file).suffix in WRITTEN):
                 texts |= pose_texts(path, found, series, filed, host)
             _save(out / name, _flat(series, found, size, progress.tell), texts, force, host)
-            progress.tell(f"wrote {', '.join(names)} in {out}")
+
+        team.first(write)
+        progress.tell(f"wrote {', '.join(names)} in {out}")
 
 
 def apply_poses(
@@ -129,8 +134,9 @@ def apply_poses(
 ) -> None:
     """Apply poses to a stack, perhaps another channel; writes it and its .rawtlt."""
     host, shape, beside = Plugins(), _size(box), out.with_suffix(".rawtlt")
-    for path in (out, beside):
-        check_free(path, force)
+    check_folder(out.parent, (out.name, beside.name), force)
+    check_apart(out, str(stack))
+    check_suffix(out, host)
     filed = describe(stack, angles, host, pixel_size, tilt_axis)
     series = _taken(filed, exclude, prepare, host)
     meant = replace(filed, pixel_size=poses_pixel_size or filed.pixel_size)
@@ -195,8 +201,7 @@ def _save(
     path: Path, series: TiltSeries, texts: dict[Path, str], force: bool, plugins: Plugins
 ) -> None:
     """An aligned stack and the texts that go with it: all of them, or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as files:
+    with made(path.parent), ExitStack() as files:
         for target, text in texts.items():
             files.enter_context(atomic(target, force)).write_text(text, "utf-8")
         save(path, series, force, plugins=plugins)

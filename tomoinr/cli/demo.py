@@ -26,7 +26,7 @@ from tomoinr.io.angles import read_angles
 from tomoinr.io.atomic import atomic
 from tomoinr.metrics import Score, pose_errors, score
 from tomoinr.plugins import Plugins
-from tomoinr.team import open_team
+from tomoinr.teams import open_team
 
 Size = Annotated[int, typer.Option(min=16, max=512, help="Voxels along each edge.")]
 Dose = Annotated[

@@ -23,7 +23,7 @@ from tomoinr.io.provenance import changed_inputs, changed_versions, provenance, 
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import PARTS, Recipe
 from tomoinr.stack import Stack
-from tomoinr.team import open_team
+from tomoinr.teams import open_team
 
 
 def info(
@@ -66,12 +66,12 @@ def rerun(
     folder = _folder(output)
     again = out or folder.with_name(f"{folder.name}-again")
     recipe, team = Recipe.load(folder / RECIPE, again), open_team()
-    with Progress() as progress:
+    with Progress(team.rank == 0) as progress:
         for line in _changes(folder, recipe, anyway):
             progress.tell(line)
         execute(recipe, force=force, team=team, tell=progress.tell, observers=[progress.stepped])
-        if team.rank == 0:
-            progress.tell(f"{again}: {_compared(folder / VOLUME, again / VOLUME)}")
+        told = team.first(lambda: _compared(folder / VOLUME, again / VOLUME))
+        progress.tell(f"{again}: {told}")
 
 
 def _lines(found: Found) -> Iterator[tuple[str, str]]:
@@ -107,6 +107,8 @@ def _angles(stack: Stack) -> str:
 
 
 def _values(one: Statistics) -> str:
+    if not np.isfinite(one.low):
+        return "no finite value"
     spread = ", ".join(f"{at} % {value:.4g}" for at, value in one.percentiles.items())
     return (
         f"{one.low:.4g} to {one.high:.4g}, mean {one.mean:.4g}, std {one.std:.4g}; "

@@ -14,8 +14,8 @@ from tomoinr.cli.progress import Progress
 from tomoinr.cli.reconstruct import ANGLES
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.io import describe, save, take
-from tomoinr.io.atomic import atomic, check_free
+from tomoinr.io import check_file, describe, save, take
+from tomoinr.io.atomic import atomic
 from tomoinr.options import parse, table
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Choice, Data, Recipe, build
@@ -58,10 +58,9 @@ def prepare(
     plugins, kept = Plugins(), out.with_suffix(".toml")
     choices = [_full(choice, plugins) for choice in wanted.prepare]
     steps = [build("prepare", choice, plugins) for choice in choices]
-    for path in (out, kept):
-        check_free(path, force)
     data = wanted.data
     assert data.stack, "asked for above"
+    check_file(out, force, data.stack, (kept, out.with_suffix(".rawtlt")), plugins)
     with Progress() as progress:
         found = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
         _tell(progress, (_seen(found), *found.notes))
@@ -136,8 +135,9 @@ def _repeatable(
 def _written(series: TiltSeries, out: Path, recipe: Path) -> list[str]:
     tilts, rows, columns = series.shape
     low, high = float(series.angles.min()), float(series.angles.max())
+    size = "of unknown size" if series.pixel_size == 1 else f"of {series.pixel_size:g} Å"
     lines = [
-        f"wrote {out}: {tilts} images of {rows} × {columns}, pixels of {series.pixel_size:g} Å, "
+        f"wrote {out}: {tilts} images of {rows} × {columns}, pixels {size}, "
         f"tilts {low:g}° to {high:g}°; the steps are in {recipe}"
     ]
     if axis := series.tilt_axis:

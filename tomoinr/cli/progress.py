@@ -14,12 +14,12 @@ EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 class Progress:
-    """Tells steps, speed and loss."""
+    """Tells steps, speed and loss; of several ranks one speaks."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+    def __init__(self, speaks: bool = True) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=not speaks)
         self._status = Status("preparing", console=self._console)
-        self._begun: float | None = None
+        self._begun: tuple[int, float] | None = None  # the first step told of, and when
         self._told = time.perf_counter()
 
     def __enter__(self) -> Progress:
@@ -44,8 +44,8 @@ class Progress:
     def stepped(self, step: int, loss: float, problem: Problem) -> None:
         """The state after a step."""
         now = time.perf_counter()
-        self._begun = self._begun or now
-        speed = step / (now - self._begun) if now > self._begun else 0.0
+        first, begun = self._begun = self._begun or (step, now)
+        speed = (step - first) / (now - begun) if now > begun else 0.0
         line = f"step {step}  loss {loss:.4g}  {speed:.1f} steps/s"
         self._status.update(line)
         if not self._console.is_terminal and now - self._told > EVERY:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import enum
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tomoinr.api import execute
+from tomoinr.checkpoint import Checkpoints, Signals, Stopped
 from tomoinr.cli.progress import Progress
+from tomoinr.data import Reconstruction
 from tomoinr.io import RESULTS, check_folder
 from tomoinr.recipe import Choice, Recipe
-from tomoinr.team import open_team
+from tomoinr.team import Team
+from tomoinr.teams import open_team
 from tomoinr.trust import FILES, assess, save
 
 
@@ -51,6 +56,13 @@ Judge = Annotated[
         "runs the recipe five times more and writes uncertainty.mrc."
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last checkpoint in --out, if there is one.")
+]
+Often = Annotated[
+    str, typer.Option(help="Checkpoints for --resume: a time (90s, 5min, 2h), steps (200), never.")
+]
+INTERRUPTED, TO_BE_RESUMED = 130, 75  # exit codes of a run that was stopped: by Ctrl-C, by others
 
 
 def reconstruct(
@@ -88,8 +100,13 @@ def reconstruct(
     ] = None,
     align: Annotated[bool, typer.Option(help="Find rough poses before learning them.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="The same to the last bit on 1, 2 and 4 ranks; slower.")
+    ] = False,
     order: Annotated[Order, typer.Option(help="Axes of volume.mrc.")] = Order.imod,
     trust: Judge = Trust.quick,
+    checkpoint_every: Often = "5min",
+    resume: Resume = False,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
 ) -> None:
     """Reconstruct a tilt series; writes volume.mrc and what explains it.
@@ -103,7 +120,7 @@ def reconstruct(
     data |= {"poses": str(start) if start else None, "tilt_axis": tilt_axis, "exclude": exclude}
     table: dict[str, Any] = {
         "data": {name: value for name, value in data.items() if value is not None},
-        "run": {"quality": quality.value, "seed": seed, "align": align}
+        "run": {"quality": quality.value, "seed": seed, "align": align, "exact": exact}
         | ({"depth": depth} if depth else {}),
         "output": {"folder": str(out), "order": order.value},
     }
@@ -111,7 +128,7 @@ def reconstruct(
     table |= {kind: name for kind, name in parts.items() if name is not None}
     table |= {"prior": prior} if prior else {}
     table |= {"prepare": [Choice.written(text).table() for text in prepare]} if prepare else {}
-    _execute(Recipe.parse(table), steps, force, trust)
+    _execute(Recipe.parse(table), steps, trust, checkpoint_every, resume, force)
 
 
 def run(
@@ -119,29 +136,56 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
     trust: Judge = Trust.quick,
+    checkpoint_every: Often = "5min",
+    resume: Resume = False,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
 ) -> None:
     """Carry out a recipe; paths in it count from its own folder."""
-    _execute(Recipe.load(recipe, out), steps, force, trust)
+    _execute(Recipe.load(recipe, out), steps, trust, checkpoint_every, resume, force)
 
 
-def _execute(recipe: Recipe, steps: int | None, force: bool, trust: Trust) -> None:
+def _execute(
+    recipe: Recipe, steps: int | None, trust: Trust, every: str, resume: bool, force: bool
+) -> None:
     folder, order, team = Path(recipe.output.folder), recipe.output.order, open_team()
     check_folder(folder, JUDGED[trust], force)
-    with Progress() as progress:
-        result = execute(
+    with Progress(team.rank == 0) as progress:
+        with Signals() as signals:
+            checkpoints = Checkpoints(
+                folder / "checkpoints", every, resume, force, progress.tell, signals.asked
+            )
+            result = _stoppable(recipe, steps, force, team, progress, checkpoints)
+        progress.tell(f"wrote {', '.join(RESULTS)} in {folder}")
+        if trust is Trust.none:
+            return
+        judged = assess(result, trust is Trust.full, team=team)
+        written = team.first(lambda: save(folder, judged, result, order, force)) or ()
+        for line in (*judged.lines(), f"wrote {', '.join(written)} in {folder}"):
+            progress.tell(line)
+
+
+def _stoppable(
+    recipe: Recipe,
+    steps: int | None,
+    force: bool,
+    team: Team,
+    progress: Progress,
+    checkpoints: Checkpoints,
+) -> Reconstruction:
+    """The result, unless a signal comes first: then how to go on, and an exit code that says so."""
+    try:
+        return execute(
             recipe,
             steps=steps,
             force=force,
             team=team,
             tell=progress.tell,
             observers=[progress.stepped],
+            checkpoints=checkpoints,
         )
-        progress.tell(f"wrote {', '.join(RESULTS)} in {folder}")
-        if trust is Trust.none:
-            return
-        judged = assess(result, trust is Trust.full, team=team)
-        if team.rank == 0:
-            written = save(folder, judged, result, order, force)
-            for line in (*judged.lines(), f"wrote {', '.join(written)} in {folder}"):
-                progress.tell(line)
+    except Stopped as stopped:
+        words = [word for word in sys.argv[1:] if word != "--resume"]
+        again = shlex.join(["tomoinr", *words, "--resume"])
+        progress.tell(f"{stopped}; go on with: {again}")
+        code = INTERRUPTED if stopped.signal == "SIGINT" else TO_BE_RESUMED
+        raise typer.Exit(code) from None

@@ -50,7 +50,8 @@ def _from_text(given: str) -> tuple[float, ...]:
         return _angle_file(Path(name), int(column))
     if given.count(":") == 2:
         return _angle_range(given)
-    raise TomoinrError(f"{given[:200]}: there is no such file of angles (or give them as -60:60:3)")
+    why = "this is a folder, not a" if os.path.isdir(given) else "there is no such"
+    raise TomoinrError(f"{given[:200]}: {why} file of angles (or give them as -60:60:3)")
 
 
 def _angle_range(text: str) -> tuple[float, ...]:
@@ -77,6 +78,8 @@ def _angle_file(path: Path, column: int | None) -> tuple[float, ...]:
 
 def _angle(path: Path, number: int, line: str, column: int | None) -> float:
     """The number in a column (from 1; columns are parted by commas or blanks), or the only one."""
+    if "\0" in line:
+        raise TomoinrError(f"{path}: this is no text; write one angle in degrees a line")
     parts = line.split(",") if "," in line else line.split()
     wanted = column or 1
     fits = wanted <= len(parts) if column else len(parts) == 1

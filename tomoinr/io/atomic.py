@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,6 +30,20 @@ def atomic(path: Path, force: bool = False) -> Iterator[Path]:
         raise TomoinrError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """A folder, made where it is not there; it goes again if what is to be in it fails."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # one that holds something stays
+            for path in new:
+                path.rmdir()
+        raise
 
 
 def publish(texts: Mapping[Path, str], force: bool = False) -> None:
@@ -59,8 +73,8 @@ def _beside(path: Path) -> Path:
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif os.path.lexists(path):  # a read-only file system refuses even what is not there
+        path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from tomoinr.errors import TomoinrError, reason, told_plainly
 from tomoinr.io.image_statistics import Statistics, measure
 from tomoinr.io.oddities import odd_angles, odd_images
-from tomoinr.io.orient import Axis, tilt_axis_of
+from tomoinr.io.orient import Axis, other_notes, tilt_axis_of
 from tomoinr.io.provenance import read_provenance
 from tomoinr.io.reading import describe, open_stack
 from tomoinr.plugins import Plugins
@@ -26,6 +26,7 @@ RECIPE = "recipe.toml"
 VOLUME = "volume.mrc"
 LABEL = b"volume, order"  # how the label of a volume of ours begins, in the first bytes
 HEADER = 1024
+MISTAKEN = ": read as images"  # how a reader's note ends on a volume, which is no mistake here
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +120,14 @@ def _opened(
     """The file, with angles where they can be had; what was wrong with them."""
     stack = open_stack(file, plugins)
     if is_volume:
-        return stack, []
+        return replace(stack, notes=tuple(n for n in stack.notes if not n.endswith(MISTAKEN))), []
     degrees, where = tilt_axis_of(tilt_axis, stack)
     try:
         return describe(file, angles, plugins, tilt_axis=tilt_axis), []
     except TomoinrError as error:
         if angles is not None:
             raise
-        notes = (where, *stack.notes)
+        notes = (where, *other_notes(stack))
         return replace(stack, angles=None, tilt_axis=degrees, notes=notes), [reason(error)]
 
 

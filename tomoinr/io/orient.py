@@ -11,13 +11,16 @@ from tomoinr.errors import TomoinrError
 from tomoinr.stack import Stack
 
 Axis = str | float | None
+SOURCE = "tilt axis from "  # how a reader's note begins that says where it has the axis from
 NAMED = {"y": 0.0, "x": -90.0}  # the axis points where the coordinate grows
 
 
 def tilt_axis_of(given: Axis, stack: Stack) -> tuple[float, str]:
     """Degrees counter-clockwise from the images' columns (y), and where that comes from."""
     if given is None and stack.tilt_axis is not None:
-        return stack.tilt_axis, f"tilt axis at {stack.tilt_axis:g}° from y"
+        said = (note[len(SOURCE) :] for note in stack.notes if note.startswith(SOURCE))
+        source = next(said, "the file itself")
+        return stack.tilt_axis, f"tilt axis at {stack.tilt_axis:g}° from y, as {source} has it"
     if given is None:
         return 0.0, "tilt axis taken to be y (vertical): nothing else is said (--tilt-axis)"
     try:
@@ -29,6 +32,11 @@ def tilt_axis_of(given: Axis, stack: Stack) -> tuple[float, str]:
             f"tilt axis '{given}' is none of y, x, and an angle in degrees counter-clockwise from y"
         )
     return degrees, f"tilt axis at {degrees:g}° from y, as given"
+
+
+def other_notes(stack: Stack) -> tuple[str, ...]:
+    """What a reader notes besides where it has the tilt axis from, which `tilt_axis_of` tells."""
+    return tuple(note for note in stack.notes if not note.startswith(SOURCE))
 
 
 def oriented(images: Tensor, degrees: float) -> tuple[Tensor, float]:

@@ -14,11 +14,12 @@ from tomoinr.errors import TomoinrError, told_plainly
 from tomoinr.interfaces import Preparation
 from tomoinr.io.angles import angles_beside, read_angles
 from tomoinr.io.mdoc import completed
-from tomoinr.io.orient import Axis, oriented, tilt_axis_of
+from tomoinr.io.orient import Axis, oriented, other_notes, tilt_axis_of
 from tomoinr.io.sections import read_sections
 from tomoinr.plugins import Plugins
 from tomoinr.stack import Stack
 
+UNKNOWN = 1.0  # Å, by which files, and series in memory, say that they know no pixel size
 AT_ONCE = 64 << 20  # bytes of images that are prepared together, where each is on its own
 
 
@@ -26,7 +27,7 @@ def open_stack(
     path: str | Path, plugins: Plugins | None = None, pixel_size: float | None = None
 ) -> Stack:
     """What a file says of its images, which stay where they are."""
-    path = Path(path)
+    path = _path(path)
     if not path.exists():
         raise TomoinrError(f"{path}: there is no such file")
     if path.is_file() and not path.stat().st_size:
@@ -41,7 +42,8 @@ def open_stack(
             if path.is_dir()
             else f"{path}: no reader knows this file; docs/formats.md lists what can be read"
         )
-    return found if pixel_size is None else replace(found, pixel_size=pixel_size)
+    said = None if found.pixel_size == UNKNOWN else found.pixel_size
+    return replace(found, pixel_size=said if pixel_size is None else pixel_size)
 
 
 def describe(
@@ -56,10 +58,11 @@ def describe(
     `angles`: see `read_angles`; none: a file beside the stack, else its own. `pixel_size` in Å.
     `tilt_axis`: `"y"` (along columns), `"x"` (along rows), or degrees counter-clockwise from y.
     """
-    stack = completed(open_stack(path, plugins, pixel_size), Path(path))
-    told, where = _angles(Path(path), stack, angles)
+    path = _path(path)
+    stack = completed(open_stack(path, plugins, pixel_size), path)
+    told, where = _angles(path, stack, angles)
     degrees, axis = tilt_axis_of(tilt_axis, stack)
-    notes = (where, axis, *stack.notes)
+    notes = (where, axis, *other_notes(stack))
     return replace(stack, angles=told, tilt_axis=degrees, notes=notes)
 
 
@@ -71,6 +74,10 @@ def take(
     `exclude`: numbers of images, from 0, as `"0,17-19"`.
     """
     wanted = stack.but(read_sections(exclude))
+    if not wanted.shape[0]:
+        raise TomoinrError(
+            f"{stack.source}: no image is left of its {stack.shape[0]}; exclude fewer (--exclude)"
+        )
     whole = next((i for i, step in enumerate(prepare) if not step.apart), len(prepare))
     with told_plainly(f"{stack.source}: cannot be read"):
         series = _read(wanted, prepare[:whole])
@@ -93,6 +100,13 @@ def load(
     return take(describe(path, angles, plugins, pixel_size, tilt_axis), exclude, prepare)
 
 
+def _path(given: Any) -> Path:
+    try:
+        return Path(given)
+    except TypeError:
+        raise TomoinrError(f"a tilt series is read from a path, got {given!r}") from None
+
+
 def _angles(path: Path, stack: Stack, given: Any) -> tuple[tuple[float, ...], str]:
     """The angles, one for each image, and where they come from."""
     if given is not None:
@@ -111,7 +125,7 @@ def _angles(path: Path, stack: Stack, given: Any) -> tuple[tuple[float, ...], st
     if len(angles) != images:
         raise TomoinrError(
             f"{path}: {images} images but {len(angles)} angles ({where}); "
-            "give one angle for each image (--angles)"
+            "give one angle for each image (--angles, in Python angles=)"
         )
     return angles, f"angles {where}"
 

@@ -13,7 +13,8 @@ import tomli_w
 
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError, told_plainly
-from tomoinr.io.atomic import atomic, check_free
+from tomoinr.io.atomic import atomic, check_free, made
+from tomoinr.io.outputs import check_apart, check_folder, check_suffix
 from tomoinr.io.poses import poses_text
 from tomoinr.io.provenance import NAME as PROVENANCE
 from tomoinr.io.provenance import provenance
@@ -57,8 +58,8 @@ def save_reconstruction(
         folder / "recipe.toml": recipe,
         folder / PROVENANCE: _provenance_text(result, folder, recipe, plugins),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    _publish_all(folder / "volume.mrc", result, order, texts, force, plugins)
+    with made(folder):
+        _publish_all(folder / "volume.mrc", result, order, texts, force, plugins)
     return folder
 
 
@@ -88,15 +89,6 @@ def _from(folder: Path, path: str) -> str:
     return os.path.relpath(there / Path(path).name, base) if together else path
 
 
-def check_folder(folder: Path, names: Iterable[str], force: bool) -> None:
-    """Refuse what cannot be a folder, or holds some of these files already unless forced."""
-    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not there.is_dir():
-        raise TomoinrError(f"{there}: this is a file; name a folder for the results")
-    for name in names:
-        check_free(folder / name, force)
-
-
 def _publish_all(
     path: Path,
     value: TiltSeries | Reconstruction,
@@ -107,16 +99,18 @@ def _publish_all(
 ) -> None:
     """An array and the texts that belong to it; none appears before all are written."""
     plugins = plugins or Plugins()
-    source = Path((value if isinstance(value, TiltSeries) else value.series).source)
+    source = (value if isinstance(value, TiltSeries) else value.series).source
     for target in (path, *texts):
         check_free(target, force)
-        if target.exists() and source.exists() and os.path.samefile(target, source):
-            raise TomoinrError(f"{target}: this is the data's own file; save under another name")
+        check_apart(target, source)
     with ExitStack() as open_files:
         temporary = open_files.enter_context(atomic(path, force))
         with told_plainly(f"{path}: cannot be written"):
             if not plugins.write(temporary, value, order):
-                raise TomoinrError(f"{path}: no writer knows the suffix '{path.suffix}'; use .mrc")
+                check_suffix(path, plugins)
+                raise TomoinrError(
+                    f"{path}: no writer takes a {type(value).__name__} there; use .mrc"
+                )
             verify(temporary, value, plugins)
         for target, text in texts.items():
             open_files.enter_context(atomic(target, force)).write_text(text, "utf-8")

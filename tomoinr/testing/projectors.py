@@ -120,6 +120,28 @@ class ProjectorContract(AnyPart):
         differences = (losses(ahead) - losses(behind)).detach() / (2 * step)
         assert error(gradient, differences) <= self.gradient_tolerance
 
+    def test_parts_add_up_to_the_same_slopes(self, projector: Projector) -> None:
+        """At nominal poses, where images fall on voxels exactly: so a team learns as one does."""
+        if not projector.abilities >= {Ability.POSES, Ability.BLOCKS}:
+            pytest.skip("not POSES and BLOCKS")
+        tilts, specimen = torch.linspace(-50, 50, 6), blobs(GRID)
+        data = torch.rand(2, *seen_by(GRID, Poses.of(tilts)).shape)
+
+        def slopes(*parts: slice) -> Tensor:
+            shift = torch.zeros(6, 2, requires_grad=True)
+            views = seen_by(GRID, Poses.of(tilts, shift=shift))
+            rows = Pixels.rows(views.shape)
+            for some in map(rows.part, parts):
+                off = (
+                    projector.project(specimen, views, some)
+                    - data[:, some.view, some.row, some.column]
+                )
+                off.square().sum().backward(retain_graph=True)
+            assert shift.grad is not None
+            return shift.grad
+
+        assert error(slopes(slice(0, 7), slice(7, 8), slice(8, None)), slopes(slice(None))) < 1e-3
+
     def test_some_pixels_are_those_of_all(self, projector: Projector, views: Views) -> None:
         """Rows in any order, of some views; scattered pixels."""
         specimen = blobs(GRID)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.priors import TotalVariation
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
+from tomoinr.checkpoint.together import shared
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid, Poses, place
@@ -51,6 +52,20 @@ def go_on(solver: Solver, problem: Problem, state: State, team: Team, steps: int
     while len(losses) < steps and not solver.done(problem, state):
         losses.append(float(solver.step(problem, state, team)))
     return losses
+
+
+def saved(problem: Problem, state: State) -> Any:
+    """What a checkpoint would hold, as it comes out of one."""
+    return shared(Solo(), copy.deepcopy((problem.modules().state_dict(), state.state_dict())))
+
+
+def resumed(solver: Solver, problem: Problem, team: Team, kept: Any) -> State:
+    """A fresh start, put where that was saved."""
+    state = solver.init(problem, team)
+    modules, inner = copy.deepcopy(kept)
+    problem.modules().load_state_dict(modules)
+    state.load_state_dict(inner)
+    return state
 
 
 class SolverContract(AnyPart):
@@ -110,15 +125,36 @@ class SolverContract(AnyPart):
         """Three steps, a fresh start with the saved state, three more: as if never stopped."""
         state = solver.init(problem, Solo())
         go_on(solver, problem, state, Solo(), 3)
-        saved = copy.deepcopy((problem.modules().state_dict(), state.state_dict()))
+        kept = saved(problem, state)
         losses = go_on(solver, problem, state, Solo(), 3)
 
         again = small_problem(self.priors)
-        resumed = solver.init(again, Solo())
-        again.modules().load_state_dict(saved[0])
-        resumed.load_state_dict(saved[1])
-        assert go_on(solver, again, resumed, Solo(), 3) == pytest.approx(losses, rel=1e-6)
+        state = resumed(solver, again, Solo(), kept)
+        assert go_on(solver, again, state, Solo(), 3) == pytest.approx(losses, rel=1e-6)
         assert error(again.voxels(), problem.voxels()) <= 1e-6
+
+    def test_goes_on_with_another_team(self, solver: Solver) -> None:
+        """What rank 0 of two has saved, one goes on from, and three."""
+
+        def begin(team: Team) -> tuple[Any, list[float], Tensor]:
+            mine = copies[team.rank]
+            state = solver.init(mine, team)
+            go_on(solver, mine, state, team, 3)
+            kept = saved(mine, state)
+            return kept, go_on(solver, mine, state, team, 3), mine.voxels()
+
+        def go_further(team: Team) -> tuple[list[float], Tensor]:
+            mine = copies[team.rank]
+            state = resumed(solver, mine, team, kept)
+            return go_on(solver, mine, state, team, 3), mine.voxels()
+
+        copies = [small_problem(self.priors) for _ in range(2)]
+        kept, losses, voxels = together(2, begin)[0]
+        for size in (1, 3):
+            copies = [small_problem(self.priors) for _ in range(size)]
+            for theirs, found in together(size, go_further):
+                assert theirs == pytest.approx(losses, rel=self.tolerance)
+                assert error(found, voxels) <= self.tolerance
 
     def test_priors_count_or_are_refused(self, solver: Solver) -> None:
         """A solver that cannot weigh priors must not be given any; one that can heeds them."""

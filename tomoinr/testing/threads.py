@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from tomoinr.errors import TomoinrError
 from tomoinr.team import Team
 
 T = TypeVar("T")
@@ -35,6 +36,19 @@ class ThreadTeam(Team):
     def gather(self, part: Tensor) -> Tensor:
         """Joined in the order of the ranks."""
         return torch.cat([theirs for (theirs,) in self._meet([part])])
+
+    def first(self, work: Callable[[], T]) -> T | None:
+        """Rank 0 works, and its mistakes are everyone's."""
+        value, wrong = None, ""
+        if self.rank == 0:
+            try:
+                value = work()
+            except TomoinrError as error:
+                wrong = str(error)
+        (told,), *_ = self._meet([torch.tensor(list(wrong.encode()), dtype=torch.uint8)])
+        if len(told):
+            raise TomoinrError(bytes(told.tolist()).decode())
+        return value
 
     def _replace(self, tensors: list[Tensor], combine: Callable[[list[Tensor]], Tensor]) -> None:
         everyone = self._meet(tensors)

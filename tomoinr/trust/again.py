@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from tomoinr.recipe import Quality
 from tomoinr.team import Team
 
 PARTS = ("volume", "projector", "solver")
+EXTREME, LARGEST = 30, 126  # powers of two: beyond it squares suffer; of 32-bit numbers
 LEVEL = 1e-6  # of a ray along the tilt axis: above it, the axis has left the detector plane
 
 
@@ -37,6 +39,17 @@ def one_channel(result: Reconstruction, channel: int = 0) -> Reconstruction:
         series=replace(series, images=images, channels=(name,)),
         voxels=voxels if voxels.ndim == 3 else voxels[channel],
     )
+
+
+def moderate(result: Reconstruction) -> tuple[Reconstruction, float]:
+    """The result in units in which squares of its numbers can be told, and what it times by."""
+    low, high = map(float, result.series.images.aminmax())
+    exponent = -round(math.log2(max(-low, high)))
+    if abs(exponent) < EXTREME:
+        return result, 1.0
+    factor = 2.0 ** max(-LARGEST, min(exponent, LARGEST))  # a power of two rounds nothing
+    scaled = replace(result, series=result.series.scaled(factor), voxels=result.voxels * factor)
+    return scaled, factor
 
 
 def with_views(result: Reconstruction, views: Sequence[int]) -> Reconstruction:

@@ -26,7 +26,7 @@ from tomoinr.plugins import Plugins
 from tomoinr.team import Team
 from tomoinr.trust.again import LEVEL
 from tomoinr.trust.placing import STILL, motions, moved, placed
-from tomoinr.trust.residuals import LATTICE, MODEL_ERROR
+from tomoinr.trust.residuals import LATTICE, MODEL_ERROR, steepness
 
 OWN = ("start", "team", "plugins")  # what all choices share
 CLEAR = 2.0  # standard errors
@@ -123,9 +123,8 @@ def _weights(series: TiltSeries) -> Tensor:
     good, found = alike(series.images), []
     for images in series.images:
         level = smooth(images)
-        slopes = torch.stack(torch.gradient(level, dim=(1, 2))).square().sum(0)
         noise = calibrate(images[good]).variance(level)
-        unshown = LATTICE**2 * slopes + MODEL_ERROR**2 * images[good].square().mean()
+        unshown = LATTICE**2 * steepness(level) + MODEL_ERROR**2 * images[good].square().mean()
         found.append(1 / (noise + unshown))
     return torch.stack(found)
 

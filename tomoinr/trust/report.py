@@ -14,11 +14,12 @@ import numpy as np
 from tomoinr.data import Reconstruction
 from tomoinr.io import check_folder
 from tomoinr.io import save as save_volume
-from tomoinr.io.atomic import atomic
+from tomoinr.io.atomic import atomic, made
+from tomoinr.io.reading import UNKNOWN
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Quality
 from tomoinr.team import Team
-from tomoinr.trust.again import one_channel
+from tomoinr.trust.again import moderate, one_channel
 from tomoinr.trust.doubts import warnings
 from tomoinr.trust.halves import LEVELS, SHARED, Halves, can_be_halved, halves
 from tomoinr.trust.residuals import PerTilt, residuals
@@ -87,7 +88,7 @@ def assess(
     `full` runs the result's own recipe again, poses held: on each half of the tilts, and
     `members` times for the uncertainty of every voxel.
     """
-    result = one_channel(result, channel)
+    result, factor = moderate(one_channel(result, channel))
     fit, wedge = residuals(result), filled(result.voxels, result.poses.angles().tilt.numpy())
     quality: Quality | None = None if full else "fast"
     compared = error = None
@@ -96,6 +97,9 @@ def assess(
     if full and compared:
         error = uncertainty(result, members, None, compared, plugins, team)
     told = warnings(result, fit, wedge, compared)
+    if factor != 1:  # back to the images' own units
+        error = error and replace(error, voxels=error.voxels / factor)
+        compared = compared and compared.scaled(1 / factor)
     return Trust(result.series.channels[0], fit, wedge, compared, error, told)
 
 
@@ -113,14 +117,14 @@ def save(
     """
     folder, files = Path(folder), FILES if trust.uncertainty else FILES[:1]
     check_folder(folder, files, force)
-    folder.mkdir(parents=True, exist_ok=True)
-    if force:
-        (folder / "uncertainty.mrc").unlink(missing_ok=True)
-    if trust.uncertainty:
-        volume = replace(one_channel(result), voxels=trust.uncertainty.voxels)
-        save_volume(folder / "uncertainty.mrc", volume, force, order, plugins)
-    with atomic(folder / "trust.json", force) as path:
-        path.write_text(json.dumps(trust.table(), indent=1, allow_nan=False) + "\n", "utf-8")
+    with made(folder):
+        if force:
+            (folder / "uncertainty.mrc").unlink(missing_ok=True)
+        if trust.uncertainty:
+            volume = replace(one_channel(result), voxels=trust.uncertainty.voxels)
+            save_volume(folder / "uncertainty.mrc", volume, force, order, plugins)
+        with atomic(folder / "trust.json", force) as path:
+            path.write_text(json.dumps(trust.table(), indent=1, allow_nan=False) + "\n", "utf-8")
     return files
 
 
@@ -139,7 +143,8 @@ def _length(resolution: float, compared: Halves) -> str:
     if math.isnan(resolution):
         return "no scale (it never was above)"
     finest = resolution <= 2.001 * compared.spacing
-    return f"{resolution:.3g} Å{' (the lattice ends there)' if finest else ''}"
+    unit = "voxels" if compared.spacing == UNKNOWN else "Å"
+    return f"{resolution:.3g} {unit}{' (the lattice ends there)' if finest else ''}"
 
 
 def _tilts(fit: PerTilt) -> list[dict[str, Any]]:

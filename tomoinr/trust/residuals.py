@@ -62,7 +62,13 @@ def residuals(result: Reconstruction) -> PerTilt:
 
 def _variance(images: Tensor, expected: Tensor) -> Tensor:
     """Of noise, and of what a lattice gets wrong where the images are steep."""
-    slopes = torch.stack(torch.gradient(expected, dim=(1, 2)))
-    model = LATTICE**2 * slopes.square().sum(0) + MODEL_ERROR**2 * images.square().mean()
+    model = LATTICE**2 * steepness(expected) + MODEL_ERROR**2 * images.square().mean()
     variance: Tensor = calibrate(images).variance(expected) + model
     return variance
+
+
+def steepness(images: Tensor) -> Tensor:
+    """The square of the slope at every pixel of (tilts, rows, columns); none along a lone pixel."""
+    axes = (axis for axis in (1, 2) if images.shape[axis] > 1)
+    slopes = (torch.gradient(images, dim=axis)[0].square() for axis in axes)
+    return sum(slopes, torch.zeros_like(images))

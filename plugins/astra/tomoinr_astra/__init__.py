@@ -1,5 +1,7 @@
 """ASTRA in tomoinr, its projector and its solvers; and tomoinr in ASTRA, as three algorithms."""
 
+import astra
+
 from tomoinr.hookspecs import hookimpl
 from tomoinr.interfaces import Projector, Solver
 from tomoinr_astra.algorithms import Tomoinr, TomoinrSirt, TomoinrTv, register
@@ -10,6 +12,12 @@ from tomoinr_astra.sart import AstraSart
 from tomoinr_astra.sirt import AstraSirt
 
 __all__ = ["Tomoinr", "TomoinrSirt", "TomoinrTv", "register"]
+
+
+@hookimpl
+def tomoinr_libraries() -> dict[str, str]:
+    """ASTRA, and what it works on."""
+    return {"ASTRA": f"{astra.__version__}, {'a GPU' if astra.use_cuda() else 'CPUs only'}"}
 
 
 @hookimpl

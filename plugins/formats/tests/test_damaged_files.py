@@ -86,6 +86,13 @@ def test_values_that_are_no_numbers(
     assert "image 2 holds NaN or infinite" in answer(path, plugins)
 
 
+def test_what_is_called_a_zarr_and_is_none(tmp_path: Path, plugins: Plugins) -> None:
+    (tmp_path / "a.zarr").write_text("hello")
+    (tmp_path / "b.zarr").mkdir()
+    assert "a Zarr is a folder, and this is a file" in answer(tmp_path / "a.zarr", plugins)
+    assert "zarr.json, .zarray, .zgroup are not in it" in answer(tmp_path / "b.zarr", plugins)
+
+
 @pytest.mark.parametrize("size", [0.0, -1.0, np.nan, np.inf])
 def test_impossible_pixel_sizes(tmp_path: Path, plugins: Plugins, size: float) -> None:
     images = np.ones((5, 3, 4), np.float32)

@@ -12,7 +12,7 @@ import zarr
 
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.io import load, save
+from tomoinr.io import check_file, load, open_stack, save
 from tomoinr.plugins import Plugins
 from tomoinr.version import __version__
 
@@ -83,6 +83,28 @@ def test_who_wrote_it_and_what_it_is(
             ours = zarr.open_group(path, mode="r").attrs["tomoinr"]
             said.append([ours["software"], ours["contents"]])
     assert said == 5 * [[f"tomoinr {__version__}", "volume, order xyz [-z, y, x]"]]
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".emd", ".npz", ".tif", ".zarr", ".mrc"])
+def test_a_pixel_size_of_one_is_an_unknown_one(
+    tmp_path: Path, plugins: Plugins, phantom: TiltSeries, suffix: str
+) -> None:
+    path = save(tmp_path / f"a{suffix}", replace(phantom, pixel_size=1.0), plugins=plugins)
+    assert open_stack(path, plugins).pixel_size is None
+    assert load(path, plugins=plugins).pixel_size == 1
+    assert open_stack(path, plugins, 1.0).pixel_size == 1  # as the user says
+    path = save(tmp_path / f"b{suffix}", replace(phantom, pixel_size=1.0001), plugins=plugins)
+    assert open_stack(path, plugins).pixel_size == pytest.approx(1.0001, rel=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".emd", ".npz", ".tif", ".tiff", ".zarr"])
+def test_the_smallest_series_shows_that_a_suffix_is_known(
+    tmp_path: Path, plugins: Plugins, suffix: str
+) -> None:
+    small = TiltSeries(np.zeros((2, 2, 2)), (0.0, 1.0))
+    assert plugins.write(tmp_path / f"a{suffix}", small, "imod")
+    with pytest.raises(TomoinrError, match=rf"there are .*\{suffix}"):
+        check_file(tmp_path / "a.xyz", False, plugins=plugins)
 
 
 def test_tiny_pixels_and_unknown_orders(

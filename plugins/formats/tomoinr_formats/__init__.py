@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tomoinr.data import Reconstruction, TiltSeries
-from tomoinr.errors import told_plainly
+from tomoinr.errors import TomoinrError, told_plainly
 from tomoinr.hookspecs import hookimpl
 from tomoinr.stack import Stack
 from tomoinr_formats.contents import Contents
@@ -69,14 +69,22 @@ def tomoinr_write(path: Path, value: TiltSeries | Reconstruction, order: str) ->
 
 def _reader(path: Path) -> str | None:
     """The module for a file: by its first bytes, else by its suffix."""
+    named_zarr = path.suffix.lower() == ".zarr"
     if path.is_dir():
-        return "ome_zarr" if any((path / name).is_file() for name in IN_A_ZARR) else None
+        there = any((path / name).is_file() for name in IN_A_ZARR)
+        if named_zarr and not there:
+            raise TomoinrError(
+                f"{path}: this folder is no Zarr: {', '.join(IN_A_ZARR)} are not in it"
+            )
+        return "ome_zarr" if there else None
     if not path.is_file():
         return None
     with path.open("rb") as file:
         head = file.read(8)
-    known = (reader for start, reader in FIRST_BYTES.items() if head.startswith(start))
-    return next(known, READ.get(path.suffix.lower()))
+    known = next((reader for start, reader in FIRST_BYTES.items() if head.startswith(start)), None)
+    if named_zarr and not known:
+        raise TomoinrError(f"{path}: a Zarr is a folder, and this is a file")
+    return known or READ.get(path.suffix.lower())
 
 
 def _plainly(path: Path, image: Callable[[int], np.ndarray]) -> Callable[[int], np.ndarray]:

@@ -7,7 +7,7 @@ from tomoinr.interfaces import Solver
 from tomoinr.stack import Stack
 from tomoinr_quantem.datasets import dataset_of, series_of, volume_of
 from tomoinr_quantem.files import read
-from tomoinr_quantem.library import require
+from tomoinr_quantem.library import installed, require
 from tomoinr_quantem.solver import QuantemInr
 
 __all__ = ["dataset_of", "series_of", "volume_of"]
@@ -17,6 +17,12 @@ __all__ = ["dataset_of", "series_of", "volume_of"]
 def tomoinr_read(path: Path, pixel_size: float | None) -> Stack | None:
     """A dataset that quantEM saved, as a folder or a ZIP file; needs no quantEM."""
     return read(path, pixel_size)
+
+
+@hookimpl
+def tomoinr_libraries() -> dict[str, str]:
+    """quantEM, if it is there."""
+    return {"quantEM": installed()}
 
 
 @hookimpl

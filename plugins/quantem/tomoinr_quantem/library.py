@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
 from tomoinr.errors import TomoinrError, reason
 
 ADVICE = "pip install 'tomoinr-quantem[quantem]', into the environment that holds tomoinr"
+
+
+def installed() -> str:
+    """The version, or that there is none."""
+    try:
+        require()
+        return version("quantem")
+    except TomoinrError:
+        return "not installed"
+    except PackageNotFoundError:  # not by pip
+        return "installed"
 
 
 def require() -> None:

@@ -3,12 +3,18 @@
 from tomoinr.hookspecs import hookimpl
 from tomoinr.interfaces import Solver
 from tomoinr_tomopy.algorithm import Algorithm
-from tomoinr_tomopy.library import require
+from tomoinr_tomopy.library import installed, require
 from tomoinr_tomopy.solvers import SOLVERS
 
 __all__ = ["Algorithm", "inr", "sirt", "tv"]
 
 inr, sirt, tv = Algorithm(), Algorithm(solver="sirt"), Algorithm(solver="tv")
+
+
+@hookimpl
+def tomoinr_libraries() -> dict[str, str]:
+    """TomoPy, if it is there."""
+    return {"TomoPy": installed()}
 
 
 @hookimpl

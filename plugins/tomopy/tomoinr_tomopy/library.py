@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,17 @@ from tomoinr.errors import TomoinrError
 
 ADVICE = "conda install -c conda-forge tomopy, into the environment that holds tomoinr"
 NEEDED = {"center", "sinogram_order", "init_recon", "ncore"}  # arguments of its `recon`
+
+
+def installed() -> str:
+    """The version, or that there is none."""
+    try:
+        require()
+        return version("tomopy")
+    except TomoinrError:
+        return "not installed"
+    except PackageNotFoundError:  # not by pip
+        return "installed"
 
 
 def require() -> None:

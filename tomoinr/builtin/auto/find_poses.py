@@ -39,8 +39,6 @@ class Chosen(PoseModel):
 class FindPoses(Stage):
     """The joint solver on images that are alike, where a first volume shows that it is needed."""
 
-    moved = 0.0  # pixels by which one step would have moved the usual image
-
     def __init__(self, problem: Problem, team: Team, steps: int, capture: float) -> None:
         smooth = TotalVariation(TotalVariation.Options())
         some = alike(problem.series.images).nonzero()[:, 0]
@@ -76,9 +74,11 @@ class FindPoses(Stage):
         return self._solver.step(self.problem, self._state, self._team)
 
     def state_dict(self) -> dict[str, Any]:
-        """The joint solver's."""
-        return self._state.state_dict()
+        """The volume, which may be in a larger box than the one asked for, and the solver's."""
+        return {"volume": self.problem.volume.state_dict(), "joint": self._state.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._state.load_state_dict(state)
+        self._state = self._solver.init(self.problem, self._team)
+        self.problem.volume.load_state_dict(state["volume"])
+        self._state.load_state_dict(state["joint"])

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.auto.balance import Balance, brightness
+from tomoinr.builtin.auto.balance import Balance, Brightness, brightness
 from tomoinr.builtin.auto.box import moved_to, spread
 from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
 from tomoinr.builtin.auto.pose_steps import propose
@@ -21,6 +21,7 @@ from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
+FOUND = ("caution", "moved", "common", "longer", "uneven")
 LONGEST = 8.0  # times the common turn that a settled volume shows, while it goes one way
 
 
@@ -31,7 +32,6 @@ class Sharpen(Stage):
     leaves it to held-out images, on going to finer voxels.
     """
 
-    moved = 0.0  # pixels by which the usual image moved on entering
     common, longer = 0.0, 1.0  # the images' common turn, and how many times as long it was made
     uneven = 0.0  # standard deviation of the images' gains
 
@@ -43,6 +43,7 @@ class Sharpen(Stage):
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
         self.weights = torch.ones((), device=team.device)  # then: (channels, T, rows, columns)
         self._solver = Tv(Tv.Options(steps=steps))
+        self._brightness: Brightness | None = None
         self._state: TvState
 
     def enter(self, before: Stage | None) -> None:
@@ -51,23 +52,26 @@ class Sharpen(Stage):
         same = last is not None and last.finer == self.finer
         if last:
             self._learn_from(last, same)
-        self.problem = last.problem if last and same else self._on_lattice()
-        poses = Fixed(NoOptions(), self._own.poses().to(self._team.device), self.problem.grid)
-        self.problem = self.with_poses(poses.to(self._team.device))
+        self._place(last.problem if last and same else self._on_lattice())
         if before and not same:
             with torch.no_grad():
                 self._parameter().copy_(spread(before.problem.volume, self.finer))
-        strength = self._weigh(explained=before is not None)
+        weight = self._weigh(explained=before is not None)
         going = last._state if last and same else None
         if before:
             before.leave(self)
-        self._state = TvState(self.problem, self._team, strength, self.weights, going)
+        self._state = TvState(self.problem, self._team, weight, self.weights, going)
 
     def leave(self, after: Stage) -> None:
         """Its variables are another's, or done with; so are the matrices of a coarser lattice."""
         del self._state
         if isinstance(after, Sharpen) and after.finer != self.finer:
             self.problem.projector.forget()
+
+    def _place(self, problem: Problem) -> None:
+        """On this problem's lattice, with poses as they are now."""
+        poses = Fixed(NoOptions(), self._own.poses().to(self._team.device), problem.grid)
+        self.problem = replace(problem, poses=poses.to(self._team.device))
 
     def _learn_from(self, last: Sharpen, same: bool) -> None:
         """What the volume so far says: where images are, and how strongly edges are kept down."""
@@ -96,15 +100,28 @@ class Sharpen(Stage):
         return self._solver.step(self.problem, self._state, self._team) / self._unit**2
 
     def state_dict(self) -> dict[str, Any]:
-        """The iterate, its duals, and what the next stage will ask for."""
-        kept = {"values": self._parameter().data, "pixel_weights": self.weights}
-        return self._state.state_dict() | kept | {"error": self._error, "caution": self.caution}
+        """The iterate, its duals, and all that was found on entering."""
+        return {
+            "found": {name: getattr(self, name) for name in FOUND},
+            "weights": self.weights,
+            "error": self._error,
+            "brightness": self._brightness and tuple(self._brightness),
+            "volume": self.problem.volume.state_dict(),
+            "tv": self._state.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._state.load_state_dict(state)
-        self._state.map.parameter.data, self.weights = state["values"], state["pixel_weights"]
-        self._error, self.caution = state["error"], float(state["caution"])
+        device = self._team.device
+        for name in FOUND:
+            setattr(self, name, state["found"][name])
+        self.weights, self._error = state["weights"].to(device), state["error"].to(device)
+        self._place(self._on_lattice())
+        if state["brightness"]:
+            self._even_out(Brightness(*(part.to(device) for part in state["brightness"])))
+        self._state = TvState(self.problem, self._team, self._strength(), self.weights)
+        self.problem.volume.load_state_dict(state["volume"])
+        self._state.load_state_dict(state["tv"])
 
     def _parameter(self) -> torch.nn.Parameter:
         (parameter,) = self.problem.volume.parameters()
@@ -123,14 +140,17 @@ class Sharpen(Stage):
         if explained:
             with torch.no_grad():
                 model = self.problem.predict()
-            self._even_out(model)
+            if self._balance != "none":
+                self._even_out(brightness(self._own.series, model, self.weights, self._balance))
         noise = weigh(self.problem.series.images, model)
         self.weights, self._error = noise.weights, noise.error
-        return strength(self.caution, noise.error, self.problem)
+        return self._strength()
 
-    def _even_out(self, model: Tensor) -> None:
-        """Images of the same brightness, if that is wanted; always from those that were given."""
-        if self._balance != "none":
-            found = brightness(self._own.series, model, self.weights, self._balance)
-            self.problem = replace(self.problem, series=found.undone(self._own.series))
-            self.uneven = float(found.gain.log().std())
+    def _strength(self) -> Tensor:
+        """That of TV."""
+        return strength(self.caution, self._error, self.problem)
+
+    def _even_out(self, found: Brightness) -> None:
+        """Images of the same brightness; always from those that were given."""
+        self.problem = replace(self.problem, series=found.undone(self._own.series))
+        self._brightness, self.uneven = found, float(found.gain.log().std())

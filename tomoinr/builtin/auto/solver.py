@@ -21,6 +21,7 @@ from tomoinr.builtin.auto.fineness import FINEST, fineness
 from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.noise import despiked
+from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.team import Team
@@ -29,9 +30,9 @@ from tomoinr.team import Team
 class AutoState:
     """The stage under way, and those to come."""
 
-    def __init__(self, stages: list[Stage]) -> None:
+    def __init__(self, stages: list[Stage], short: bool) -> None:
         self.step = 0
-        self.stages = stages
+        self.stages, self.short = stages, short  # of memory for finer voxels
         self.entered: Stage | None = None
         self.notes: tuple[str, ...] = ()
 
@@ -51,21 +52,19 @@ class AutoState:
 
     def state_dict(self) -> dict[str, Any]:
         """The step, the plan, and what the stage under way needs."""
-        number = self.stages.index(self.entered) if self.entered else -1
-        inner = self.entered.state_dict() if self.entered else {}
-        lengths = [stage.steps for stage in self.stages]
-        finer = [stage.finer for stage in self.stages]
-        kept = {"step": self.step, "stage": number, "lengths": lengths, "finer": finer}
-        return kept | {"inner": inner}
+        plan = [(stage.steps, stage.finer, stage.moved) for stage in self.stages]
+        kept = {"step": self.step, "plan": plan, "notes": self.notes, "stage": None}
+        if self.entered:
+            kept |= {"stage": self.stages.index(self.entered), "inner": self.entered.state_dict()}
+        return kept
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.step = int(state["step"])
-        for stage, steps, finer in zip(self.stages, state["lengths"], state["finer"], strict=True):
-            stage.steps, stage.finer = int(steps), int(finer)
-        if state["stage"] >= 0:
-            self.entered = self.stages[int(state["stage"])]
-            self.entered.enter(None)
+        self.step, self.notes = int(state["step"]), state["notes"]
+        for stage, planned in zip(self.stages, state["plan"], strict=True):
+            stage.steps, stage.finer, stage.moved = planned
+        if state["stage"] is not None:
+            self.entered = self.stages[state["stage"]]
             self.entered.load_state_dict(state["inner"])
 
     def _due(self) -> Stage:
@@ -122,7 +121,10 @@ class Auto(Solver):
 
     def init(self, problem: Problem, team: Team) -> AutoState:
         """The plan."""
-        return AutoState(plan(problem, team, self.options))
+        problem = prepared(problem, team)
+        finer = self.options.finer or fineness(problem, team)
+        short = finer < FINEST and not self.options.finer
+        return AutoState(plan(problem, team, self.options, finer), short)
 
     def step(self, problem: Problem, state: AutoState, team: Team) -> Tensor:  # type: ignore[override]
         """One step of the stage under way; at the end the result goes into the volume."""
@@ -133,7 +135,7 @@ class Auto(Solver):
             (fine,), (own,) = stage.problem.volume.parameters(), problem.volume.parameters()
             with torch.no_grad():
                 own.copy_(gathered(fine, own.shape))
-            state.notes = tuple(_notes(state, problem, short=not self.options.finer))
+            state.notes = tuple(_notes(state, problem))
         return loss
 
     def done(self, problem: Problem, state: AutoState) -> bool:  # type: ignore[override]
@@ -141,12 +143,10 @@ class Auto(Solver):
         return state.step >= state.total()
 
 
-def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
+def plan(problem: Problem, team: Team, options: Auto.Options, finer: int) -> list[Stage]:
     """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
-    problem = prepared(problem, team)
     half = options.preview // 2
     sharpen = partial(Sharpen, problem, team, caution=options.caution, balance=options.balance)
-    finer = options.finer or fineness(problem, team)
     coarse, fine = partial(sharpen, finer=1), partial(sharpen, finer=finer)
     outline: list[tuple[int, Any]] = [(half, coarse), (half, coarse)]
     if any(p.requires_grad for p in problem.poses.parameters()):
@@ -157,17 +157,17 @@ def plan(problem: Problem, team: Team, options: Auto.Options) -> list[Stage]:
     return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
 
 
-def _notes(state: AutoState, problem: Problem, short: bool) -> Iterator[str]:
+def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
     """What was found out on the way."""
     for stage in state.stages:
-        if isinstance(stage, FindPoses) and stage.steps:
+        if isinstance(stage, FindPoses) and stage.steps and stage.moved:
             yield f"poses were {stage.moved:.2f} px off or more: learned with the volume"
     last = state.entered
     if isinstance(last, Sharpen) and last.moved:
         yield f"the last step of the poses moved images by {last.moved:.3f} px (median)"
     if isinstance(last, Sharpen) and last.uneven:
         yield f"the images' gains differed by {100 * last.uneven:.1f} % (rms) and were evened out"
-    if short and isinstance(last, Sharpen) and last.finer < FINEST:
+    if state.short:
         yield "memory is short: voxels as large as pixels, where finer ones are sharper"
     if isinstance(last, Sharpen):
         yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"
@@ -182,6 +182,13 @@ def _notes(state: AutoState, problem: Problem, short: bool) -> Iterator[str]:
 def prepared(problem: Problem, team: Team) -> Problem:
     """Without lone wild pixels; projected sharply; with room for what lies beside the field."""
     series = problem.series
+    dark = float(series.images.mean())
+    if dark <= 0:
+        raise TomoinrError(
+            f"the images' mean is {dark:.3g}, but density is kept above zero: make the specimen "
+            "bright on a dark ground (--prepare log for bright field, --prepare background), or "
+            "choose the solver tv or sirt with positive = false"
+        )
     series = replace(series, images=despiked(series.images))
     problem = replace(problem, series=series, projector=sharper(problem.projector))
     if beyond(series) < CUT_OFF:

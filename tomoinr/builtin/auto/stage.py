@@ -15,6 +15,7 @@ class Stage(ABC):
 
     steps: int
     finer: int = 1  # voxels along a pixel's edge
+    moved: float = 0.0  # pixels by which the usual image was off, on entering
     problem: Problem
 
     @abstractmethod
@@ -35,4 +36,4 @@ class Stage(ABC):
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from there, without having entered."""
