@@ -16,7 +16,7 @@ from tomoinr.builtin.coarse_shift import centres_of_mass
 from tomoinr.metrics import unseen_removed
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # for the processes, too
-memory, gpu = import_module("memory"), import_module("gpu")
+memory, gpu, scaling = map(import_module, ("memory", "gpu", "scaling"))
 CPU = torch.device("cpu")
 
 
@@ -45,6 +45,22 @@ def test_memory_holds_volume_and_data_but_not_the_interpreter(capsys):
     assert name == "sirt" and 2 * least < float(peak) < 100
     assert float(ratio) == pytest.approx(float(peak) / least, abs=0.5 / least + 0.01)
     assert ("above 3" in line) == (float(ratio) > 3)
+
+
+def test_an_all_reduce_takes_as_long_as_its_bytes_and_hops():
+    machine = scaling.Machine(gpus=8, inside=100.0, between=10.0, latency=1.0)
+    assert scaling.talked(50, 1, machine) == 0
+    assert scaling.talked(50, 8, machine) == pytest.approx(2 * 7 / 8 * 0.5 + 2 * 3)
+    both = scaling.talked(50, 32, machine)
+    assert both == pytest.approx(2 * 7 / 8 * 0.5 + 6 + 2 * 3 / 4 * 5 + 4)
+
+
+def test_larger_volumes_take_longer_and_more_ranks_wait_more():
+    told = [line.split() for line in scaling.predictions()][3:]
+    assert len(told) == 12
+    steps, efficiencies = ([float(row[i]) for row in told] for i in (2, 4))
+    assert steps[0] < steps[3] < steps[6] < steps[9]
+    assert efficiencies[0] > efficiencies[1] > efficiencies[2] > 0.5
 
 
 def test_a_method_that_fails_stops_nothing(monkeypatch):

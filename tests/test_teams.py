@@ -7,6 +7,7 @@ from tomoinr.errors import TomoinrError
 from tomoinr.teams.devices import Seen, look, plan
 from tomoinr.teams.flat import flattened, unflatten
 from tomoinr.teams.launch import Launch, launched
+from tomoinr.teams.meeting import meet
 from tomoinr.teams.sharing import packed, unpacked
 
 
@@ -81,6 +82,22 @@ def test_this_machine_is_seen():
     mine = look()
     assert mine.host and len(mine.cores) >= 1
     assert plan([mine])[0].threads == len(mine.cores)
+
+
+def test_ranks_that_cannot_reach_the_first_are_named():
+    with pytest.raises(
+        TomoinrError, match=r"rank 0 on a cannot be reached at .* by rank 2 on c: open"
+    ):
+        meet(0, ("a", "b", "c"), lambda said: said, lambda mine: [mine, mine, []], 5.0)
+
+
+def test_the_first_rank_is_met_where_all_reach_it(monkeypatch):
+    monkeypatch.setattr("tomoinr.teams.meeting._addresses", lambda: ["127.0.0.2", "127.0.0.1"])
+    monkeypatch.delenv("NCCL_SOCKET_IFNAME", raising=False)
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    store = meet(0, ("a", "b"), lambda said: said, lambda mine: [mine, ["127.0.0.1"]], 5.0)
+    store.set("key", "word")
+    assert store.get("key") == b"word"
 
 
 def test_tensors_travel_together_and_come_back():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -54,15 +56,34 @@ class Board:
     def until(self, done: Callable[[], bool], key: str, nap: float = NAP) -> None:
         """Look again and again; half the deadline on, sign on as waiting; then ask who has not."""
         self._heard, signed = time.monotonic(), False
-        while not _or_lost(done):
-            waited = time.monotonic() - self._heard
-            time.sleep(min(nap, waited / 20))
-            if waited > self.deadline / 2 and not signed:
-                signed = True
-                with suppress(RuntimeError):  # gone with rank 0: found out at the deadline
-                    self.write(f"waits/{key}/{self.rank}", "")
-            if waited > self.deadline:
-                raise self._loss(key)
+        with self._last_resort() as alarm:
+            while not _or_lost(done):
+                waited = time.monotonic() - self._heard
+                time.sleep(min(nap, waited / 20))
+                if waited > self.deadline / 2 and not signed:
+                    signed = True
+                    alarm()
+                    with suppress(RuntimeError):  # gone with rank 0: found out at the deadline
+                        self.write(f"waits/{key}/{self.rank}", "")
+                if waited > self.deadline:
+                    raise self._loss(key)
+
+    @contextmanager
+    def _last_resort(self) -> Iterator[Callable[[], None]]:
+        """An alarm that ends this process: over a cut link to rank 0 the board never answers."""
+        ended = Event()
+
+        def watch() -> None:
+            while not ended.wait(GRACE):
+                if time.monotonic() - self._heard > self.deadline + 4 * GRACE:
+                    told = f"tomoinr: {self.where(self.rank)}: {self.where(0)} is out of reach"
+                    print(told, file=sys.stderr, flush=True)
+                    os._exit(1)
+
+        try:
+            yield Thread(target=watch, daemon=True).start
+        finally:
+            ended.set()
 
     @contextmanager
     def busy(self, key: str) -> Iterator[None]:

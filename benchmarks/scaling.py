@@ -1,0 +1,258 @@
+"""How much faster are more ranks, what do they say to each other, and what would many GPUs do?
+
+Strong: one problem, shared by more ranks. Weak: as many times more rows as there are ranks.
+Every rank has one thread. A step's time is the median; what a rank spends in sums and other talk,
+waiting for slower ranks included, is measured apart. Memory is each rank's own, beyond what it held
+before the problem was made (proportional set size: shared pages count in part).
+
+    python benchmarks/scaling.py --size 64 --ranks 1 2
+    python benchmarks/scaling.py --model
+
+The model: a step is work + talk, where an all-reduce of M bytes over N ranks takes
+2 (N - 1)/N M / bandwidth + 2 log2(N) latency, within and between nodes, and ranks wait for the
+slowest. Its constants are assumptions about GPUs, stated in its output;
+nobody has measured them with this program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tomoinr import TiltSeries
+from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.slices import Slices
+from tomoinr.builtin.voxels import Voxels
+from tomoinr.geometry import Grid, Poses
+from tomoinr.interfaces import Problem
+from tomoinr.options import NoOptions
+from tomoinr.plugins import Plugins
+from tomoinr.team import Team
+from tomoinr.teams import close, open_team
+
+MIB = 2**20
+METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {  # solver, volume, the volume's options
+    "sirt": ("sirt", "voxels", {}),
+    "tv": ("tv", "voxels", {}),
+    "joint": ("joint", "siren", {"width": 64, "depth": 3}),
+}
+
+
+def main() -> None:
+    args = arguments()
+    if args.rank_of:
+        work_as_rank(args)
+    elif args.model:
+        print("\n".join(predictions()))
+    else:
+        measure(args)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--size", type=int, default=64, help="voxels along each edge")
+    add("--tilts", type=int, default=41)
+    add("--steps", type=int, default=20)
+    add("--ranks", type=int, nargs="+", default=[1, 2])
+    add("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    add("--mpiexec", default=str(Path(sys.executable).with_name("mpiexec")))
+    add("--model", action="store_true", help="only print what the model says of many GPUs")
+    add("--rank-of", choices=METHODS, help=argparse.SUPPRESS)
+    add("--rows", type=int, help=argparse.SUPPRESS)
+    add("--out", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def measure(args: argparse.Namespace) -> None:
+    print(f"{args.size}³ voxels, {args.tilts} images, {args.steps} steps, one thread a rank")
+    print(f"{'':8}{'scaling':>8}{'ranks':>6}{'ms/step':>9}{'faster':>8}{'talk':>7}{'MiB':>7}")
+    for name in args.methods:
+        alone = launched(name, 1, args.size, args)
+        for ranks in args.ranks:
+            for scaling in ("strong", "weak") if ranks > 1 else ("strong",):
+                rows = args.size * (ranks if scaling == "weak" else 1)
+                found = alone if ranks == 1 else launched(name, ranks, rows, args)
+                faster = alone["seconds"] / found["seconds"] * (rows / args.size)
+                print(
+                    f"{name:8}{scaling:>8}{ranks:6}{1e3 * found['seconds']:9.1f}{faster:8.2f}"
+                    f"{found['talk'] / found['seconds']:7.1%}{found['memory'] / MIB:7.0f}",
+                    flush=True,
+                )
+
+
+def launched(name: str, ranks: int, rows: int, args: argparse.Namespace) -> dict[str, float]:
+    """What rank 0 has measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "found.json"
+        own = ["--rank-of", name, "--rows", str(rows), "--out", str(out)]
+        given = ["--size", args.size, "--tilts", args.tilts, "--steps", args.steps]
+        command = [args.mpiexec, "-n", str(ranks), sys.executable, __file__, *own]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        subprocess.run([*command, *map(str, given)], check=True, env=environment)
+        found: dict[str, float] = json.loads(out.read_text())
+        return found
+
+
+class Timed(Team):
+    """A team that counts the seconds of its talk."""
+
+    def __init__(self, team: Team) -> None:
+        self._team, self.seconds = team, 0.0
+        self.rank, self.size, self.device = team.rank, team.size, team.device
+
+    def sum_(self, tensors: Any) -> None:
+        self._count(lambda: self._team.sum_(tensors))
+
+    def copy_(self, tensors: Any) -> None:
+        self._count(lambda: self._team.copy_(tensors))
+
+    def gather(self, part: Tensor) -> Tensor:
+        return self._count(lambda: self._team.gather(part))
+
+    def _count(self, talk: Any) -> Any:
+        begun = time.perf_counter()
+        found = talk()
+        self.seconds += time.perf_counter() - begun
+        return found
+
+
+def work_as_rank(args: argparse.Namespace) -> None:
+    team = Timed(open_team())
+    before = memory()
+    problem, solver = made(args.rank_of, args, Plugins())
+    modules = problem.modules()
+    team.copy_([*modules.parameters(), *modules.buffers()])
+    state = solver.init(problem, team)
+    solver.step(problem, state, team)  # the first makes what the others use
+    times, talks = [], []
+    for _ in range(args.steps):
+        begun, talked = time.perf_counter(), team.seconds
+        solver.step(problem, state, team)
+        times.append(time.perf_counter() - begun)
+        talks.append(team.seconds - talked)
+    most = torch.tensor([memory() - before])
+    mine = team.gather(most)
+    if team.rank == 0:
+        found = {"seconds": median(times), "talk": median(talks), "memory": float(mine.max())}
+        args.out.write_text(json.dumps(found))
+    close()
+
+
+def made(name: str, args: argparse.Namespace, plugins: Plugins) -> tuple[Problem, Any]:
+    """A problem of random images: what is in them costs nothing."""
+    solver, volume, options = METHODS[name]
+    grid = Grid((args.rows, args.size, args.size))
+    angles = torch.linspace(-60, 60, args.tilts)
+    torch.manual_seed(0)
+    images = torch.rand(args.tilts, args.rows, args.size)
+    series, poses = TiltSeries(images, angles), Fixed(NoOptions(), Poses.of(angles), grid)
+    cls = plugins.find("volume", volume).cls if volume != "voxels" else Voxels
+    specimen = cls(cls.Options(**options), grid, 1)
+    projector = Slices(Slices.Options(), grid)
+    problem = Problem(series, grid, specimen, poses, projector)
+    part = plugins.find("solver", solver).cls
+    return problem, part(replace(part.Options(), steps=args.steps + 1))
+
+
+def memory() -> float:
+    """Bytes of this process, shared pages in proportion."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return 1024 * float(next(line.split()[1] for line in lines if line.startswith("Pss:")))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """GPUs in nodes: assumptions, from data sheets and common practice."""
+
+    flops: float = 400e12  # of dense bf16 arithmetic, as small networks reach it (40 % of the peak)
+    memory_bandwidth: float = 3e12  # bytes/s
+    gpus: int = 8  # a node
+    inside: float = 300e9  # bytes/s between GPUs of a node
+    between: float = 50e9  # bytes/s between nodes, a GPU
+    latency: float = 10e-6  # seconds a hop
+    fixed: float = 2e-3  # seconds a step that no GPU shortens: launches and the host
+    spread: float = 0.03  # of a rank's time, standard deviation
+
+
+@dataclass(frozen=True)
+class Load:
+    """A step of `joint` on slices: a network looked at on all voxels of a batch of rows."""
+
+    size: int
+    tilts: int = 61
+    parameters: float = 0.3e6
+    rows: int = 16  # of every image, for each GPU: weak scaling over batches
+    depth: float = 0.5  # of the width
+
+
+def predictions() -> Iterator[str]:
+    """Step times and memory for large volumes."""
+    machine = Machine()
+    yield f"assumed: {machine}"
+    yield f"assumed: {Load(0)}, batches that grow with the number of GPUs"
+    head = ("n", 6), ("GPUs", 6), ("ms/step", 9), ("talk", 7), ("efficiency", 12), ("GiB/GPU", 9)
+    yield "".join(f"{name:>{width}}" for name, width in head) + "  largest part"
+    for size in (512, 1024, 2048, 4096):
+        for gpus in (8, 64, 512):
+            yield told(Load(size), gpus, machine)
+
+
+def told(load: Load, gpus: int, machine: Machine) -> str:
+    alone, talk = worked(load, machine), talked(4 * load.parameters, gpus, machine)
+    step = (alone + machine.fixed) * (1 + machine.spread * math.sqrt(2 * math.log(gpus))) + talk
+    parts = needed(load, gpus)
+    largest = max(parts, key=lambda name: parts[name])
+    return (
+        f"{load.size:6}{gpus:6}{1e3 * step:9.1f}{talk / step:7.1%}"
+        f"{(alone + machine.fixed) / step:12.2f}{sum(parts.values()) / 2**30:9.1f}  {largest}"
+    )
+
+
+def worked(load: Load, machine: Machine) -> float:
+    """Seconds of one GPU: the network forwards and backwards, then the slices through memory."""
+    points = load.rows * load.size**2 * load.depth
+    network = 6 * load.parameters * points / machine.flops
+    projector = 2 * 2 * 8 * 2 * points * load.tilts / machine.memory_bandwidth
+    return network + projector
+
+
+def talked(size: float, ranks: int, machine: Machine) -> float:
+    """Seconds of a ring all-reduce, within nodes and between them."""
+    seconds, nodes = 0.0, math.ceil(ranks / machine.gpus)
+    for count, bandwidth in ((min(ranks, machine.gpus), machine.inside), (nodes, machine.between)):
+        ring = 2 * (count - 1) / count * size / bandwidth
+        seconds += ring + 2 * math.log2(count) * machine.latency
+    return seconds
+
+
+def needed(load: Load, gpus: int) -> dict[str, float]:
+    """Bytes on a GPU, as it is built now: images whole on every rank, voxels only at the end."""
+    volume = 4 * load.size**3 * load.depth
+    return {
+        "images": 4.0 * load.tilts * load.size**2,
+        "the batch": 24e3 * min(1 << 20, load.rows * load.size**2 * load.depth)
+        + 8 * load.rows * load.size**2 * load.depth,
+        "the final volume, gathered": 2 * volume,
+        "matrices": 8 * 4 * load.tilts * load.size**2 * load.depth,
+    }
+
+
+if __name__ == "__main__":
+    main()
