@@ -168,7 +168,10 @@ def made(name: str, args: argparse.Namespace, plugins: Plugins) -> tuple[Problem
     projector = Slices(Slices.Options(), grid)
     problem = Problem(series, grid, specimen, poses, projector)
     part = plugins.find("solver", solver).cls
-    return problem, part(replace(part.Options(), steps=args.steps + 1))
+    chosen: dict[str, Any] = {"steps": args.steps + 1}
+    if solver == "joint":  # eight rows of every image, more where there are more rows
+        chosen["batch"] = 8 * args.tilts * args.rows
+    return problem, part(replace(part.Options(), **chosen))
 
 
 def memory() -> float:

@@ -90,11 +90,22 @@ def slurm(at: Path) -> Iterator[dict[str, str]]:
             time.sleep(0.5)
         _wait_for_nodes(environment)
         yield environment
+        _end_jobs(environment)
     finally:
         for process in reversed(started):
             process.terminate()
         for process in started:
             process.wait(20)
+
+
+def _end_jobs(environment: dict[str, str]) -> None:
+    """A job of which a test has despaired would outlive the daemons."""
+    subprocess.run(["scancel", "--partition=main"], env=environment, capture_output=True)
+    for _ in range(60):
+        left = subprocess.run(["squeue", "-h"], env=environment, capture_output=True, text=True)
+        if not left.stdout:
+            return
+        time.sleep(0.5)
 
 
 def _wait_for_nodes(environment: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ spec.loader.exec_module(slurm)
 pytest.importorskip("mpi4py", reason="ranks talk by MPI")
 pytestmark = [
     pytest.mark.slurm,
+    pytest.mark.xdist_group("slurm"),  # two would want the same ports
     pytest.mark.skipif(bool(slurm.lacking()), reason=f"no SLURM can be started: {slurm.lacking()}"),
 ]
 
