@@ -436,3 +436,11 @@ def test_an_endless_diet_of_garbage_never_ends_in_a_traceback(tomoinr, here):
         code, _, error = tomoinr("run", "recipe.toml", "--out", f"o{number}", "--steps", 1)
         assert code in (0, 2)
         assert code == 0 or (error.startswith("tomoinr: ") and error.count("\n") == 1)
+
+
+def test_ctrl_c_ends_in_a_word(tomoinr, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tomoinr.cli.parts.Plugins", interrupted)
+    assert tomoinr("plugins") == (130, "", "tomoinr: stopped\n")

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from tomoinr.cli import align, demo, doctor, info, parts, prepare, reconstruct
+from tomoinr.cli.exits import INTERRUPTED, Told
 from tomoinr.errors import TomoinrError, reason
 from tomoinr.teams import close, end
 from tomoinr.teams.launch import launched
@@ -59,9 +60,11 @@ def main() -> None:
     """Run a command; a user's mistake ends in one line and exit code 2, never a traceback."""
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED and not isinstance(code, Told):  # newer Typers catch Ctrl-C
+            raise KeyboardInterrupt
         close()
     except (KeyboardInterrupt, typer.Abort) as error:
-        _fail("stopped", 130, error)
+        _fail("stopped", INTERRUPTED, error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{reason(error)}", 2, error)

@@ -12,6 +12,7 @@ import typer
 
 from tomoinr.api import execute
 from tomoinr.checkpoint import Checkpoints, Signals, Stopped
+from tomoinr.cli.exits import INTERRUPTED, TO_BE_RESUMED, Told
 from tomoinr.cli.progress import Progress
 from tomoinr.data import Reconstruction
 from tomoinr.io import RESULTS, check_folder
@@ -62,7 +63,6 @@ Resume = Annotated[
 Often = Annotated[
     str, typer.Option(help="Checkpoints for --resume: a time (90s, 5min, 2h), steps (200), never.")
 ]
-INTERRUPTED, TO_BE_RESUMED = 130, 75  # exit codes of a run that was stopped: by Ctrl-C, by others
 
 
 def reconstruct(
@@ -188,4 +188,4 @@ def _stoppable(
         again = shlex.join(["tomoinr", *words, "--resume"])
         progress.tell(f"{stopped}; go on with: {again}")
         code = INTERRUPTED if stopped.signal == "SIGINT" else TO_BE_RESUMED
-        raise typer.Exit(code) from None
+        raise typer.Exit(Told(code)) from None
