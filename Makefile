@@ -23,7 +23,7 @@ test: lint ## Run every check and all tests that are quick
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS) -m "not slow and not slurm"
 
 slow: $(READY) ## Run the other tests (minutes; some need SLURM)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "slow or slurm"
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=$(JOBS) --dist=loadfile -m "slow or slurm"
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check .

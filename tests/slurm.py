@@ -88,14 +88,17 @@ def slurm(at: Path) -> Iterator[dict[str, str]]:
                 subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
             )
             time.sleep(0.5)
-        _wait_for_nodes(environment)
+        _wait_for_nodes(environment, started)
         yield environment
         _end_jobs(environment)
     finally:
         for process in reversed(started):
             process.terminate()
         for process in started:
-            process.wait(20)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _end_jobs(environment: dict[str, str]) -> None:
@@ -108,8 +111,10 @@ def _end_jobs(environment: dict[str, str]) -> None:
         time.sleep(0.5)
 
 
-def _wait_for_nodes(environment: dict[str, str]) -> None:
+def _wait_for_nodes(environment: dict[str, str], started: list[subprocess.Popen[bytes]]) -> None:
     for _ in range(60):
+        if dead := [process.args for process in started if process.poll() is not None]:
+            raise RuntimeError(f"ended at once: {dead}")
         told = subprocess.run(
             ["sinfo", "-h", "-o", "%T %D"], env=environment, capture_output=True, text=True
         )

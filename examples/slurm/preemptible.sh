@@ -29,5 +29,6 @@ srun --mpi=pmi2 --kill-on-bad-exit=1 \
     tomoinr reconstruct "$1" --out "$2" --force --resume --checkpoint-every 5min || code=$?
 if [ "$code" -eq "$STOPPED" ]; then
     scontrol requeue "$SLURM_JOB_ID"
+    sleep 60 # until that ends this script: its own end would be the job's
 fi
 exit "$code"
