@@ -13,8 +13,20 @@ import typer
 from tomoinr.api import assumptions
 from tomoinr.assemble import assemble
 from tomoinr.builtin.pose_files.imod import held
+from tomoinr.cli.given import (
+    Angles,
+    Depth,
+    Exclude,
+    Force,
+    Images,
+    PixelSize,
+    Prepare,
+    Results,
+    Seed,
+    TiltAxis,
+)
 from tomoinr.cli.progress import Progress
-from tomoinr.cli.reconstruct import ANGLES, Quality
+from tomoinr.cli.reconstruct import Quality
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
@@ -34,31 +46,15 @@ WRITTEN = (".json", ".xf", ".aln")  # the others come with .xf
 MOVING, OFFSETS = ("flip", "rotate"), ("offset_x", "offset_y")
 NOTED = 0.01  # degrees of pitch that are worth a line
 
-Images = Annotated[Path, typer.Argument(help="The tilt series (MRC, or what a plugin reads).")]
-GivenAngles = Annotated[
-    str | None,
-    typer.Option("--angles", help=ANGLES),
-]
-PixelSize = Annotated[float | None, typer.Option(help="In Å, in place of the file's own.")]
-TiltAxis = Annotated[
-    str | None,
-    typer.Option(help="y, x, or degrees counter-clockwise from y; else the file's, or y."),
-]
-Exclude = Annotated[str, typer.Option(help="Images left out: their numbers from 0, as 0,17-19.")]
-Prepare = Annotated[
-    list[str] | None,
-    typer.Option(help="A preparation, as in bin:factor=2; several in order."),
-]
 Box = Annotated[
     str | None, typer.Option(help="Rows,columns of the aligned images; else as many as before.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace earlier results.")]
 
 
 def align(
     stack: Images,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    angles: GivenAngles = None,
+    out: Results,
+    angles: Angles = None,
     pixel_size: PixelSize = None,
     tilt_axis: TiltAxis = None,
     exclude: Exclude = "",
@@ -69,11 +65,11 @@ def align(
         typer.Option("--rough", help="Rough poses, or those of --start, and nothing finer."),
     ] = False,
     quality: Annotated[Quality, typer.Option(help="Time against quality.")] = Quality.fast,
-    depth: Annotated[int | None, typer.Option(min=1, help="Thickness in voxels.")] = None,
+    depth: Depth = None,
     start: Annotated[
         Path | None, typer.Option(help="Poses to start from: .json, .xf, .tlt, .aln, …")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
+    seed: Seed = 0,
     aln: Annotated[bool, typer.Option("--aln", help="Write poses.aln as well.")] = False,
     box: Box = None,
     name: Annotated[
@@ -120,7 +116,7 @@ def apply_poses(
     stack: Images,
     poses: Annotated[Path, typer.Argument(help="Poses: .json, .xf, .tltxf, .tlt, .xtilt, .aln.")],
     out: Annotated[Path, typer.Option(help="The aligned stack; its suffix is the format.")],
-    angles: GivenAngles = None,
+    angles: Angles = None,
     pixel_size: PixelSize = None,
     tilt_axis: TiltAxis = None,
     exclude: Exclude = "",

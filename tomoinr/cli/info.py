@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tomoinr.api import execute
+from tomoinr.cli.given import Force
 from tomoinr.cli.progress import Progress
 from tomoinr.errors import TomoinrError
 from tomoinr.io import open_stack
@@ -60,7 +61,7 @@ def rerun(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even where an input or the recipe has changed.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
+    force: Force = False,
 ) -> None:
     """Repeat a result from its recipe; say what has changed since, and whether it is the same."""
     folder = _folder(output)

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import tomli_w
 import typer
 
+from tomoinr.cli.given import Angles, Excluded, PixelSize, TiltAxis
 from tomoinr.cli.progress import Progress
-from tomoinr.cli.reconstruct import ANGLES
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.io import check_file, describe, save, take
@@ -32,20 +32,10 @@ def prepare(
     recipe: Annotated[
         Path | None, typer.Option(help="Steps of a recipe; without STACK, its data too.")
     ] = None,
-    angles: Annotated[
-        str | None,
-        typer.Option(help=ANGLES),
-    ] = None,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="In Å, in place of the file's own.")
-    ] = None,
-    tilt_axis: Annotated[
-        str | None,
-        typer.Option(help="y, x, or degrees counter-clockwise from y; else the file's, or y."),
-    ] = None,
-    exclude: Annotated[
-        str | None, typer.Option(help="Images left out: their numbers from 0, as 0,17-19.")
-    ] = None,
+    angles: Angles = None,
+    pixel_size: PixelSize = None,
+    tilt_axis: TiltAxis = None,
+    exclude: Annotated[str | None, Excluded] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier files.")] = False,
 ) -> None:
     """Prepare a tilt series; writes OUT, its angles (.rawtlt) and the steps (.toml) beside it.

@@ -13,6 +13,19 @@ import typer
 from tomoinr.api import execute
 from tomoinr.checkpoint import Checkpoints, Signals, Stopped
 from tomoinr.cli.exits import INTERRUPTED, TO_BE_RESUMED, Told
+from tomoinr.cli.given import (
+    Angles,
+    Depth,
+    Exclude,
+    Force,
+    Images,
+    PixelSize,
+    Prepare,
+    Results,
+    Seed,
+    Steps,
+    TiltAxis,
+)
 from tomoinr.cli.progress import Progress
 from tomoinr.data import Reconstruction
 from tomoinr.io import RESULTS, check_folder
@@ -45,10 +58,6 @@ class Trust(enum.StrEnum):
     full = "full"
 
 
-ANGLES = (
-    'File of angles, FILE:2 for a column, an .mdoc, or "-60:60:3"; else STACK\'s .rawtlt, .tlt or '
-    ".mdoc."
-)
 JUDGED = {Trust.none: (), Trust.quick: FILES[:1], Trust.full: FILES}  # what each writes
 Judge = Annotated[
     Trust,
@@ -66,25 +75,13 @@ Often = Annotated[
 
 
 def reconstruct(
-    stack: Annotated[Path, typer.Argument(help="The tilt series (MRC, or what a plugin reads).")],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    angles: Annotated[
-        str | None,
-        typer.Option(help=ANGLES),
-    ] = None,
-    pixel_size: Annotated[
-        float | None, typer.Option(help="In Å, in place of the file's own.")
-    ] = None,
-    tilt_axis: Annotated[
-        str | None,
-        typer.Option(help="y, x, or degrees counter-clockwise from y; else the file's, or y."),
-    ] = None,
-    exclude: Annotated[
-        str, typer.Option(help="Images left out: their numbers from 0, as 0,17-19.")
-    ] = "",
-    prepare: Annotated[
-        list[str] | None, typer.Option(help="A preparation, as in bin:factor=2; several in order.")
-    ] = None,
+    stack: Images,
+    out: Results,
+    angles: Angles = None,
+    pixel_size: PixelSize = None,
+    tilt_axis: TiltAxis = None,
+    exclude: Exclude = "",
+    prepare: Prepare = None,
     volume: Annotated[str | None, typer.Option(help="What is learned: siren, voxels, …")] = None,
     poses: Annotated[str | None, typer.Option(help="Pose model: fixed, shift, rigid, …")] = None,
     projector: Annotated[str | None, typer.Option(help="slices, quadrature, …")] = None,
@@ -93,13 +90,13 @@ def reconstruct(
         list[str] | None, typer.Option(help="tv, sparsity, …; several times for several.")
     ] = None,
     quality: Annotated[Quality, typer.Option(help="Time against quality.")] = Quality.default,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
-    depth: Annotated[int | None, typer.Option(min=1, help="Thickness in voxels.")] = None,
+    steps: Steps = None,
+    depth: Depth = None,
     start: Annotated[
         Path | None, typer.Option(help="Poses to start from: .json, .xf or .aln.")
     ] = None,
     align: Annotated[bool, typer.Option(help="Find rough poses before learning them.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random number.")] = 0,
+    seed: Seed = 0,
     exact: Annotated[
         bool, typer.Option("--exact", help="The same to the last bit on 1, 2 and 4 ranks; slower.")
     ] = False,
@@ -107,7 +104,7 @@ def reconstruct(
     trust: Judge = Trust.quick,
     checkpoint_every: Often = "5min",
     resume: Resume = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
+    force: Force = False,
 ) -> None:
     """Reconstruct a tilt series; writes volume.mrc and what explains it.
 
@@ -134,11 +131,11 @@ def reconstruct(
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe (TOML), as `reconstruct` writes it.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")] = None,
+    steps: Steps = None,
     trust: Judge = Trust.quick,
     checkpoint_every: Often = "5min",
     resume: Resume = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
+    force: Force = False,
 ) -> None:
     """Carry out a recipe; paths in it count from its own folder."""
     _execute(Recipe.load(recipe, out), steps, trust, checkpoint_every, resume, force)
