@@ -21,7 +21,8 @@ from tomoinr.plugins import Plugins
 
 ANGLES, SIZE, AXIS = tuple(range(-60, 61, 6)), 28, 6.0
 WRITTEN = [
-    "aligned.mrc", "aligned.rawtlt", "poses.json", "poses.tlt", "poses.xf", "poses.xtilt",
+    "aligned.mrc", "aligned.provenance.json", "aligned.rawtlt", "poses.json",
+    "poses.tlt", "poses.xf", "poses.xtilt",
 ]  # fmt: skip
 
 

@@ -20,13 +20,14 @@ RESULTS = [
     *("history.csv", "poses.json", "provenance.json", "recipe.toml", "trust.json", "volume.mrc")
 ]
 IO = ("io.poses", "io.reading", "io.saving")
-SIMULATED = ["stack.mrc", "stack.rawtlt", "truth.json", "truth.mrc"]
+DATA = ["stack.mrc", "stack.rawtlt", "truth.json", "truth.mrc"]
+SIMULATED = sorted([*DATA, "stack.provenance.json"])
 
 
 @pytest.fixture(autouse=True)
 def only_builtin(monkeypatch):
     """The program finds the built-in parts alone, whatever is installed."""
-    modules = ("api", *IO, "cli.align", "cli.demo", "cli.info", "cli.parts", "cli.prepare")
+    modules = ("api", *IO, "cli.align", "cli.demo", "cli.parts", "cli.prepare", "cli.rerun")
     for name in modules:
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: Plugins(builtin, installed=False))
 
@@ -95,7 +96,7 @@ def test_demo_compares_the_methods(tomoinr, tmp_path):
     code, printed, _ = tomoinr("demo", "--size", 24, "--out", out, "--json", scores)
     assert code == 0
     volumes = [f"{name}.mrc" for name in ("sirt", "tomoinr", "sirt_aligned")]
-    assert names(out) == sorted([*SIMULATED, "comparison.png", *volumes])
+    assert names(out) == sorted([*DATA, "demo.provenance.json", "comparison.png", *volumes])
     methods = json.loads(scores.read_text())["methods"]
     assert list(methods) == ["sirt", "tomoinr", "sirt_aligned"]
     assert "SIRT takes the images as they are" in printed and "missing wedge" in printed

@@ -17,6 +17,7 @@ from tomoinr import TiltSeries, builtin, reconstruct
 from tomoinr.api import execute
 from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.cli import info
+from tomoinr.cli import rerun as again
 from tomoinr.errors import TomoinrError
 from tomoinr.io import save_reconstruction
 from tomoinr.io.provenance import changed_inputs, changed_versions, read_provenance, sha256
@@ -29,7 +30,7 @@ RECIPE = {"solver": {"name": "sirt", "steps": 3}, "poses": "fixed", "run": {"see
 @pytest.fixture(autouse=True)
 def only_builtin(monkeypatch):
     """The program finds the built-in parts alone, whatever is installed."""
-    for name in ("api", "io.reading", "io.saving", "cli.info"):
+    for name in ("api", "io.reading", "io.saving", "cli.rerun"):
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: Plugins(builtin, installed=False))
 
 
@@ -56,7 +57,7 @@ def here(made, tmp_path, monkeypatch):
 def rerun():
     """Runs the command; its outcome and all it told."""
     app = typer.Typer()
-    app.command()(info.rerun)
+    app.command()(again.rerun)
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 

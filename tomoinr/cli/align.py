@@ -24,6 +24,7 @@ from tomoinr.cli.given import (
     Results,
     Seed,
     TiltAxis,
+    choices,
 )
 from tomoinr.cli.progress import Progress
 from tomoinr.cli.reconstruct import Quality
@@ -34,9 +35,11 @@ from tomoinr.io import check_folder, describe, save, take
 from tomoinr.io.applied import applied, as_filed, pose_texts, poses_for, quarters
 from tomoinr.io.atomic import atomic, made
 from tomoinr.io.outputs import check_apart, check_suffix
+from tomoinr.io.records import record_beside, record_text
 from tomoinr.loop import run
+from tomoinr.options import table
 from tomoinr.plugins import Plugins
-from tomoinr.recipe import Choice, Recipe, build
+from tomoinr.recipe import Data, Recipe, build
 from tomoinr.stack import Stack
 from tomoinr.teams import open_team
 
@@ -77,16 +80,22 @@ def align(
     ] = "aligned.mrc",
     force: Force = False,
 ) -> None:
-    """Find poses; writes aligned.mrc, aligned.rawtlt, poses.json, poses.xf, .tlt and .xtilt."""
+    """Find poses; writes aligned.mrc, aligned.rawtlt, poses.json, poses.xf, .tlt and .xtilt.
+
+    What they were made from goes beside them (.provenance.json), for `tomoinr rerun`.
+    """
+    given = dict(locals())
     team, host, size = open_team(), Plugins(), _size(box)
     written = (*POSES, *([ARETOMO] if aln else []))
     names = (name, str(Path(name).with_suffix(".rawtlt")), *written)
-    check_folder(out, names, force)
+    record = record_beside(out / name)
+    check_folder(out, (*names, record.name), force)
     check_suffix(out / name, host)
     filed = describe(stack, angles, host, pixel_size, tilt_axis)
     series = _taken(filed, exclude, prepare, host)
     quarters(series, filed)  # now: it would be a pity after all the work
-    chosen = {"quality": quality.value, "seed": seed} | ({"depth": depth} if depth else {})
+    chosen = {"quality": Quality(quality).value, "seed": seed}
+    chosen |= {"depth": depth} if depth else {}
     recipe = _believing({"run": chosen, "poses": poses}, pixel_size)
     recipe = recipe if rough else recipe.resolve(host)
     begin = poses_for(start, series, filed, host) if start else None
@@ -106,10 +115,11 @@ def align(
             texts: dict[Path, str] = {}
             for path in (out / file for file in written if Path(file).suffix in WRITTEN):
                 texts |= pose_texts(path, found, series, filed, host)
+            texts[record] = _recorded(record, "align", given, names, recipe, filed, host)
             _save(out / name, _flat(series, found, size, progress.tell), texts, force, host)
 
         team.first(write)
-        progress.tell(f"wrote {', '.join(names)} in {out}")
+        progress.tell(f"wrote {', '.join((*names, record.name))} in {out}")
 
 
 def apply_poses(
@@ -128,9 +138,14 @@ def apply_poses(
     box: Box = None,
     force: Force = False,
 ) -> None:
-    """Apply poses to a stack, perhaps another channel; writes it and its .rawtlt."""
-    host, shape, beside = Plugins(), _size(box), out.with_suffix(".rawtlt")
-    check_folder(out.parent, (out.name, beside.name), force)
+    """Apply poses to a stack, perhaps another channel; writes it and its .rawtlt.
+
+    What they were made from goes beside them (.provenance.json), for `tomoinr rerun`.
+    """
+    given = dict(locals())
+    host, shape, names = Plugins(), _size(box), (out.name, out.with_suffix(".rawtlt").name)
+    record = record_beside(out)
+    check_folder(out.parent, (*names, record.name), force)
     check_apart(out, str(stack))
     check_suffix(out, host)
     filed = describe(stack, angles, host, pixel_size, tilt_axis)
@@ -138,18 +153,20 @@ def apply_poses(
     meant = replace(filed, pixel_size=poses_pixel_size or filed.pixel_size)
     found = poses_for(poses, series, meant, host)
     with Progress() as progress:
-        for line in assumptions(series, _believing({}, pixel_size))[:-1]:
+        recipe = _believing({}, pixel_size)
+        for line in assumptions(series, recipe)[:-1]:
             progress.tell(line)
         if poses.suffix.lower() != ".json":
             size = as_filed(meant).pixel_size
             progress.tell(f"shifts in {poses.name} taken to be in pixels of {size:g} Å")
-        _save(out, _flat(series, found, shape, progress.tell), {}, force, host)
-        progress.tell(f"wrote {out.name}, {beside.name} in {out.parent}")
+        text = _recorded(record, "apply-poses", given, names, recipe, filed, host)
+        _save(out, _flat(series, found, shape, progress.tell), {record: text}, force, host)
+        progress.tell(f"wrote {', '.join((*names, record.name))} in {out.parent}")
 
 
 def _taken(filed: Stack, exclude: str, prepare: list[str] | None, plugins: Plugins) -> TiltSeries:
     """The images that are wanted, prepared by steps that leave them where they are."""
-    chosen = [Choice.written(text) for text in prepare or ()]
+    chosen = choices(prepare)
     for step in chosen:
         if step.name in MOVING or any(step.options.get(name) for name in OFFSETS):
             raise TomoinrError(
@@ -164,6 +181,33 @@ def _believing(table: dict[str, Any], pixel_size: float | None) -> Recipe:
     """A recipe that says which pixel size was given, if one was."""
     data = {} if pixel_size is None else {"data": {"pixel_size": pixel_size}}
     return Recipe.parse(table | data)
+
+
+def _recorded(
+    record: Path,
+    command: str,
+    given: dict[str, Any],
+    names: tuple[str, ...],
+    recipe: Recipe,
+    filed: Stack,
+    plugins: Plugins,
+) -> str:
+    """The record of a command, with what was read from files or filled in written out."""
+    prepare = Recipe(prepare=tuple(choices(given["prepare"]))).resolve(plugins).prepare
+    start = given["start"] if command == "align" else given["poses"]
+    data = Data(
+        stack=str(given["stack"].absolute()),
+        angles=filed.angles,
+        pixel_size=filed.pixel_size,
+        poses=str(start.absolute()) if start else None,
+        tilt_axis=filed.tilt_axis,
+        exclude=given["exclude"],
+    )
+    told = table(data)
+    given = given | {"prepare": [step.table() for step in prepare]}
+    given |= {name: told.get(name) for name in ("angles", "pixel_size", "tilt_axis")}
+    full = replace(recipe, data=data, prepare=prepare).table()
+    return record_text(record, command, given, names, full, plugins)
 
 
 def _roughly(series: TiltSeries, plugins: Plugins, tell: Callable[[str], None]) -> Poses:

@@ -23,7 +23,8 @@ from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
 from tomoinr.io import check_folder, save
 from tomoinr.io.angles import read_angles
-from tomoinr.io.atomic import atomic
+from tomoinr.io.atomic import atomic, publish
+from tomoinr.io.records import SUFFIX, record_beside, record_text
 from tomoinr.metrics import Score, pose_errors, score
 from tomoinr.plugins import Plugins
 from tomoinr.teams import open_team
@@ -52,7 +53,11 @@ def simulate(
     gain_drift: Annotated[float, typer.Option(min=0, help="RMS relative gain drift.")] = 0.0,
     force: Force = False,
 ) -> None:
-    """Make a tilt series of a phantom: stack.mrc, stack.rawtlt, truth.mrc, truth.json."""
+    """Make a tilt series of a phantom: stack.mrc, stack.rawtlt, truth.mrc, truth.json.
+
+    What was asked for goes beside them (stack.provenance.json), for `tomoinr rerun`.
+    """
+    given, record = dict(locals()), record_beside(out / NAMES[0])
     acquisition = Acquisition(
         read_angles(angles),
         dose=dose,
@@ -62,9 +67,10 @@ def simulate(
         background=background,
         gain_drift=gain_drift,
     )
-    check_folder(out, NAMES, force)
+    check_folder(out, (*NAMES, record.name), force)
     write_simulation(take(phantom, (size, size, size), acquisition, seed), out, force)
-    typer.echo(f"wrote stack.mrc, stack.rawtlt, truth.mrc, truth.json in {out}")
+    _record(record, "simulate", given, NAMES)
+    typer.echo(f"wrote {', '.join((*NAMES, record.name))} in {out}")
 
 
 def demo(
@@ -77,7 +83,9 @@ def demo(
     force: Force = False,
 ) -> None:
     """Simulate nanoparticles, reconstruct them with SIRT and with tomoinr, and compare."""
-    check_folder(out, (*NAMES, *(f"{name}.mrc" for name in METHODS), "comparison.png"), force)
+    given, record = dict(locals()), out / f"demo{SUFFIX}"
+    names = (*NAMES, *(f"{name}.mrc" for name in METHODS))
+    check_folder(out, (*names, "comparison.png", record.name), force)
     if json_:
         _check_scores(json_, force)
     console = Console(soft_wrap=True)
@@ -93,12 +101,21 @@ def demo(
     for name, (result, _) in results.items():
         save(out / f"{name}.mrc", result, force)
     _picture(out / "comparison.png", taken, results, scores, force)
+    _record(record, "demo", given, names)
     console.print(_table(results, scores))
     for line in _explained(taken, results["tomoinr"][0].poses):
         console.print(line)
     console.print(f"Volumes and comparison.png are in {out}.", highlight=False)
     if json_:
         _write_json(json_, results, scores)
+
+
+def _record(record: Path, command: str, given: dict[str, Any], names: tuple[str, ...]) -> None:
+    """What was asked for, beside what was made of it."""
+    recipe = {"run": {"seed": given["seed"]}}
+    given.pop("json_", None)  # the scores hold times, which no repetition has in common
+    text = record_text(record, command, given, names, recipe, Plugins())
+    publish({record: text}, given["force"])
 
 
 def _check_scores(path: Path, force: bool) -> None:

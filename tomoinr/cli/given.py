@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from tomoinr.recipe import Choice
 
 Images = Annotated[Path, typer.Argument(help="The tilt series (MRC, or what a plugin reads).")]
 Angles = Annotated[
@@ -31,3 +34,11 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every random number.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of the solver.")]
 Results = Annotated[Path, typer.Option(help="Folder for the results.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace earlier results.")]
+
+
+def choices(words: Iterable[str | Mapping[str, Any]] | None) -> list[Choice]:
+    """Parts from the command line; a command that is repeated has them as tables."""
+    return [
+        Choice.written(word) if isinstance(word, str) else Choice.of(word, "a step")
+        for word in words or ()
+    ]

@@ -1,4 +1,4 @@
-"""`tomoinr info` and `tomoinr rerun`: what a file holds, and a result once more."""
+"""`tomoinr info`: what a file holds, and what looks odd about it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tomoinr.api import execute
-from tomoinr.cli.given import Force
-from tomoinr.cli.progress import Progress
-from tomoinr.errors import TomoinrError
-from tomoinr.io import open_stack
 from tomoinr.io.image_statistics import Statistics
-from tomoinr.io.inspect import RECIPE, VOLUME, Found, inspect, order_of
-from tomoinr.io.provenance import changed_inputs, changed_versions, provenance, read_provenance
-from tomoinr.plugins import Plugins
+from tomoinr.io.inspect import Found, inspect, order_of
 from tomoinr.recipe import PARTS, Recipe
 from tomoinr.stack import Stack
-from tomoinr.teams import open_team
 
 
 def info(
@@ -53,28 +45,6 @@ def info(
         console.print("nothing looks odd")
 
 
-def rerun(
-    output: Annotated[Path, typer.Argument(help="A result's folder, or a file in it.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; else OUTPUT-again.")] = (
-        None
-    ),
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Even where an input or the recipe has changed.")
-    ] = False,
-    force: Force = False,
-) -> None:
-    """Repeat a result from its recipe; say what has changed since, and whether it is the same."""
-    folder = _folder(output)
-    again = out or folder.with_name(f"{folder.name}-again")
-    recipe, team = Recipe.load(folder / RECIPE, again), open_team()
-    with Progress(team.rank == 0) as progress:
-        for line in _changes(folder, recipe, anyway):
-            progress.tell(line)
-        execute(recipe, force=force, team=team, tell=progress.tell, observers=[progress.stepped])
-        told = team.first(lambda: _compared(folder / VOLUME, again / VOLUME))
-        progress.tell(f"{again}: {told}")
-
-
 def _lines(found: Found) -> Iterator[tuple[str, str]]:
     """What there is to say, by name."""
     stack = found.stack
@@ -96,6 +66,9 @@ def _lines(found: Found) -> Iterator[tuple[str, str]]:
         yield f"values ({one.channel})" if len(found.statistics) > 1 else "values", _values(one)
     if found.result:
         yield from _result_lines(found.result)
+    if found.record:
+        yield "made by", f"tomoinr {found.record.command}"
+        yield from _versions(found.record.provenance)
 
 
 def _angles(stack: Stack) -> str:
@@ -128,56 +101,12 @@ def _result_lines(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if result["last"]:
         yield "steps", f"{result['last']['step']:.0f}, last loss {result['last']['loss']:.4g}"
     if made:
-        yield "versions", ", ".join(f"{name} {was}" for name, was in made["versions"].items())
-        yield "machine", ", ".join(f"{name} {was}" for name, was in made["machine"].items())
+        yield from _versions(made)
     for line in result["warnings"]:
         yield "warning", str(line)
 
 
-def _folder(output: Path) -> Path:
-    """The folder that a result, or a file of one, lies in."""
-    if output.suffix == ".toml" and output.name != RECIPE:
-        raise TomoinrError(f"{output}: to carry out another recipe: tomoinr run {output}")
-    folder = (output if output.is_dir() else output.parent).absolute()
-    if not output.exists() or not (folder / RECIPE).is_file():
-        raise TomoinrError(f"{output}: no result to repeat: there is no {RECIPE} in {folder}")
-    return folder
-
-
-def _changes(folder: Path, recipe: Recipe, anyway: bool) -> Iterator[str]:
-    """What is not as it was; an input or recipe that has changed is refused unless told."""
-    for name in PARTS:
-        if getattr(recipe, name) is None:
-            raise TomoinrError(
-                f"{folder / RECIPE}: it names no {name}, so the result was made with an object of "
-                "Python: repeat it with the script that made it"
-            )
-    then = read_provenance(folder)
-    if then is None:
-        yield f"{folder}: holds no provenance.json, so it is unknown what has changed since"
-        return
-    yield from (f"noted then: {note}" for note in then.get("notes", ()))
-    changed = list(changed_inputs(then, folder))
-    if changed and not anyway:
-        raise TomoinrError(f"{'; '.join(changed)}: repeat it with what there is now: --anyway")
-    yield from changed
-    yield from changed_versions(then, provenance(recipe.table() | {"data": {}}, (), Plugins()))
-
-
-def _compared(before: Path, after: Path) -> str:
-    """Whether two volumes are the same, read slice by slice."""
-    if not before.is_file():
-        return f"not compared: there is no {before}"
-    old, new = open_stack(before), open_stack(after)
-    if old.shape != new.shape:
-        return f"another volume: {new.shape} voxels, {old.shape} before"
-    power = difference = 0.0
-    same = old.dtype == new.dtype
-    for i in range(old.shape[0]):
-        one, other = np.asarray(old.image(i)), np.asarray(new.image(i))
-        same = same and one.tobytes() == other.tobytes()
-        power += float(np.square(one, dtype=np.float64).sum())
-        difference += float(np.square(np.subtract(other, one, dtype=np.float64)).sum())
-    if same:
-        return "the volume is bit-identical"
-    return f"the volume differs by {np.sqrt(difference / max(power, 1e-300)):.2g} of its rms"
+def _versions(made: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """With what it was made, and where."""
+    for section in ("versions", "machine"):
+        yield section, ", ".join(f"{name} {was}" for name, was in made[section].items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,12 +11,13 @@ from typing import Annotated, Any
 import tomli_w
 import typer
 
-from tomoinr.cli.given import Angles, Excluded, PixelSize, TiltAxis
+from tomoinr.cli.given import Angles, Excluded, PixelSize, TiltAxis, choices
 from tomoinr.cli.progress import Progress
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.io import check_file, describe, save, take
 from tomoinr.io.atomic import atomic
+from tomoinr.io.records import record_beside, record_text
 from tomoinr.options import parse, table
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Choice, Data, Recipe, build
@@ -40,24 +42,30 @@ def prepare(
 ) -> None:
     """Prepare a tilt series; writes OUT, its angles (.rawtlt) and the steps (.toml) beside it.
 
-    `tomoinr options prepare NAME` lists the options of a step, `tomoinr plugins` the steps.
+    `tomoinr options prepare NAME` lists the options of a step, `tomoinr plugins` the steps. What it
+    was made from goes beside it, too (.provenance.json), for `tomoinr rerun`.
     """
     given = {"stack": stack and str(stack), "angles": angles, "pixel_size": pixel_size}
     given |= {"tilt_axis": tilt_axis, "exclude": exclude}
     wanted = _wanted(recipe, {k: v for k, v in given.items() if v is not None}, step or [])
-    plugins, kept = Plugins(), out.with_suffix(".toml")
-    choices = [_full(choice, plugins) for choice in wanted.prepare]
-    steps = [build("prepare", choice, plugins) for choice in choices]
+    plugins, kept, record = Plugins(), out.with_suffix(".toml"), record_beside(out)
+    full = [_full(choice, plugins) for choice in wanted.prepare]
+    steps = [build("prepare", choice, plugins) for choice in full]
     data = wanted.data
     assert data.stack, "asked for above"
-    check_file(out, force, data.stack, (kept, out.with_suffix(".rawtlt")), plugins)
+    check_file(out, force, data.stack, (kept, out.with_suffix(".rawtlt"), record), plugins)
     with Progress() as progress:
         found = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
         _tell(progress, (_seen(found), *found.notes))
         series = take(found, data.exclude, steps)
-        _tell(progress, (*map(_done, choices), *series.notes[len(found.notes) :]))
-        with atomic(kept, force) as file:
-            file.write_text(_repeatable(data, found, choices, plugins, out.parent), "utf-8")
+        _tell(progress, (*map(_done, full), *series.notes[len(found.notes) :]))
+        texts = {
+            kept: _repeatable(data, found, full, plugins, out.parent),
+            record: _recorded(record, out, data, found, full, plugins),
+        }
+        with ExitStack() as files:
+            for path, text in texts.items():
+                files.enter_context(atomic(path, force)).write_text(text, "utf-8")
             save(out, series, force, plugins=plugins)
         _tell(progress, _written(series, out, kept))
 
@@ -69,7 +77,7 @@ def _wanted(path: Path | None, given: dict[str, Any], steps: list[str]) -> Recip
     if not (data.stack or "stack" in given):
         raise TomoinrError("name the tilt series to prepare, or a recipe that does (--recipe)")
     told = Recipe.parse({"data": {**table(data), **given}})
-    chosen = (*earlier.prepare, *map(Choice.written, steps))
+    chosen = (*earlier.prepare, *choices(steps))
     if not chosen:
         raise TomoinrError(
             "name what is to be done (--step bin:factor=2), or a --recipe with steps"
@@ -107,19 +115,32 @@ def _repeatable(
     source, base = Path(stack.source).resolve(), folder.resolve()
     if source.is_relative_to(base):
         source = source.relative_to(base)
+    made = (f"{step.name} ({plugins.find('prepare', step.name).provider})" for step in steps)
+    recipe = _table(data, str(source), stack, steps)
+    return f"# Made by tomoinr {__version__}: {', '.join(made)}\n{tomli_w.dumps(recipe)}"
+
+
+def _recorded(
+    record: Path, out: Path, data: Data, stack: Stack, steps: list[Choice], plugins: Plugins
+) -> str:
+    """The record of the command, with what was read from files or filled in written out."""
+    recipe = _table(data, str(Path(stack.source).absolute()), stack, steps)
+    given = dict.fromkeys(("angles", "pixel_size", "tilt_axis", "exclude"))
+    given |= {**recipe["data"], "stack": Path(stack.source), "step": recipe["prepare"], "out": out}
+    names = (out.name, out.with_suffix(".rawtlt").name)
+    return record_text(record, "prepare", given, names, recipe, plugins)
+
+
+def _table(data: Data, source: str, stack: Stack, steps: list[Choice]) -> dict[str, Any]:
+    """A recipe's table, with what the file says of itself."""
     told = replace(
         data,
-        stack=str(source),
+        stack=source,
         angles=stack.angles,
         pixel_size=stack.pixel_size,
         tilt_axis=stack.tilt_axis,
     )
-    made = (f"{step.name} ({plugins.find('prepare', step.name).provider})" for step in steps)
-    recipe = {
-        "data": table(told),
-        "prepare": [step.table() for step in steps],
-    }
-    return f"# Made by tomoinr {__version__}: {', '.join(made)}\n{tomli_w.dumps(recipe)}"
+    return {"data": table(told), "prepare": [step.table() for step in steps]}
 
 
 def _written(series: TiltSeries, out: Path, recipe: Path) -> list[str]:

@@ -19,6 +19,7 @@ from tomoinr.io.oddities import odd_angles, odd_images
 from tomoinr.io.orient import Axis, other_notes, tilt_axis_of
 from tomoinr.io.provenance import read_provenance
 from tomoinr.io.reading import describe, open_stack
+from tomoinr.io.records import Record, find_record
 from tomoinr.plugins import Plugins
 from tomoinr.stack import Stack
 
@@ -31,13 +32,17 @@ MISTAKEN = ": read as images"  # how a reader's note ends on a volume, which is 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a file holds, and what looks odd about it; `result` is of a result's folder only."""
+    """What a file holds, and what looks odd about it.
+
+    `result` is of a result's folder only, `record` of a file that a command wrote.
+    """
 
     stack: Stack
     is_volume: bool
     statistics: tuple[Statistics, ...]
     odd: tuple[str, ...]
     result: dict[str, Any] | None = None
+    record: Record | None = None
 
     def table(self) -> dict[str, Any]:
         """As plain values, for programs."""
@@ -54,7 +59,8 @@ class Found:
             "channels": [_channel(one) for one in self.statistics],
             "odd": list(self.odd),
         }
-        return table if self.result is None else table | {"result": _plain(self.result)}
+        table |= {} if self.result is None else {"result": _plain(self.result)}
+        return table if self.record is None else table | {"record": self.record.provenance}
 
 
 def inspect(
@@ -75,11 +81,16 @@ def inspect(
     with told_plainly(f"{file}: cannot be read"):
         statistics = tuple(measure(stack))
     odd += [] if is_volume or stack.angles is None else list(odd_angles(stack.angles))
+    record = None
+    try:
+        record = None if result else find_record(file)
+    except TomoinrError as error:  # the file itself may be well
+        odd.append(reason(error))
     for one in statistics:
         name = f"{one.channel}: " if len(statistics) > 1 else ""
         lines = _odd_volume(one) if is_volume else odd_images(one, stack.angles)
         odd += [name + line for line in lines]
-    return Found(stack, is_volume, statistics, tuple(odd), result)
+    return Found(stack, is_volume, statistics, tuple(odd), result, record)
 
 
 def read_result(folder: Path) -> dict[str, Any]:

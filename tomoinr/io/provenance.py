@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -35,6 +36,13 @@ def provenance(
             for name, path in input_files(recipe.get("data", {})).items()
         },
     }
+
+
+def counted_from(folder: Path, path: str | Path) -> str:
+    """A path counted from a folder; whole where they have nothing in common to move together."""
+    base, there = Path(os.path.realpath(folder)), Path(os.path.realpath(Path(path).parent))
+    together = base.parts[:2] == there.parts[:2]  # drive or root, and the first folder
+    return os.path.relpath(there / Path(path).name, base) if together else str(path)
 
 
 def versions(recipe: Mapping[str, Any], plugins: Plugins) -> dict[str, str]:
@@ -77,9 +85,9 @@ def sha256(path: Path) -> str | None:
         return None
 
 
-def read_provenance(folder: Path) -> dict[str, Any] | None:
+def read_provenance(folder: Path, name: str = NAME) -> dict[str, Any] | None:
     """What was written with a result; nothing beside results of older versions."""
-    path = folder / NAME
+    path = folder / name
     if not path.exists():
         return None
     try:

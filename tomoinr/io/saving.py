@@ -17,7 +17,7 @@ from tomoinr.io.atomic import atomic, check_free, made
 from tomoinr.io.outputs import check_apart, check_folder, check_suffix
 from tomoinr.io.poses import poses_text
 from tomoinr.io.provenance import NAME as PROVENANCE
-from tomoinr.io.provenance import provenance
+from tomoinr.io.provenance import counted_from, provenance
 from tomoinr.io.verify import verify
 from tomoinr.plugins import Plugins
 
@@ -67,7 +67,8 @@ def _recipe_text(result: Reconstruction, folder: Path, order: str) -> str:
     """The recipe, its paths counted from the folder it goes to, under what there is to note."""
     table = dict(result.recipe) | {"output": {"folder": ".", "order": order}}
     data = dict(table.get("data", {}))
-    data |= {name: _from(folder, data[name]) for name in ("stack", "poses") if data.get(name)}
+    paths = (name for name in ("stack", "poses") if data.get(name))
+    data |= {name: counted_from(folder, data[name]) for name in paths}
     table |= {"data": data} if data else {}
     return _lines(f"# {' '.join(note.split())}" for note in result.notes) + tomli_w.dumps(table)
 
@@ -76,17 +77,10 @@ def _provenance_text(result: Reconstruction, folder: Path, recipe: str, plugins:
     """Versions and checksums as JSON, paths counted from the folder, as in the recipe."""
     table = provenance(result.recipe, result.notes, plugins)
     for known in table["inputs"].values():
-        known["path"] = _from(folder, known["path"])
+        known["path"] = counted_from(folder, known["path"])
     written = hashlib.sha256(recipe.replace("\n", os.linesep).encode()).hexdigest()
     table["inputs"]["recipe"] = {"path": "recipe.toml", "sha256": written}
     return json.dumps(table, indent=1) + "\n"
-
-
-def _from(folder: Path, path: str) -> str:
-    """A path counted from a folder; whole where they have nothing in common to move together."""
-    base, there = Path(os.path.realpath(folder)), Path(os.path.realpath(Path(path).parent))
-    together = base.parts[:2] == there.parts[:2]  # drive or root, and the first folder
-    return os.path.relpath(there / Path(path).name, base) if together else path
 
 
 def _publish_all(
