@@ -42,7 +42,7 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, files, contracts, the program and measures stand on it.
-LARGEST = 1525
+LARGEST = 1550
 UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "testing", "teams", "cli", "exact"}
 UNCOUNTED |= {"metrics", "fsc", "pictures"}
 

@@ -55,6 +55,7 @@ def test_what_ranks_say_reaches_all(way, tmp_path):
     assert found["sums"] == [[6.0] * 6, [3], [1.5, 1.5], [0.0, 9.0, 3.0, 12.0, 6.0, 15.0]]
     assert found["copies"] == [[0.0] * 4, [True], [7]]
     assert found["gathered"] == [[1, 1], [2, 2], [2, 2]] and found["nothing"] == [0, 4]
+    assert found["swapped"] == [[0, 1], [0.5, 2], [1.5, 2.5]]
     assert found["first"] == ["rank 0 of 3", True, True]
     missing = "/nowhere/at/all: No such file or directory"
     assert found["told"] == [

@@ -152,9 +152,9 @@ def test_slabs_make_up_the_whole(shape, together):
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 4, 5), (1, 300, 80, 90)])
-def test_slabs_cover_every_slice_once(shape):
+def test_portions_cover_every_slice_once(shape):
     voxels = torch.zeros(()).expand(shape)
-    covered = [y for part in tv_state.slabs(voxels) for y in range(shape[1])[part]]
+    covered = [y for part in tv_state.portions(voxels) for y in range(shape[1])[part]]
     assert covered == list(range(shape[1]))
 
 

@@ -94,6 +94,10 @@ class Projector(Component, ABC):
     def project(self, volume: Volume, views: Views, pixels: Pixels | None = None) -> Tensor:
         """Line integrals (density × Å) at some or all pixels: (channels, *pixels.shape)."""
 
+    def on(self, grid: Grid) -> Projector:
+        """The same projector for another box."""
+        return type(self)(self.options, grid)  # type: ignore[call-arg]
+
     def forget(self) -> None:
         """Let go of what is kept from call to call, and can be made anew."""
 
@@ -171,6 +175,7 @@ class State(Protocol):
 
         All ranks call it at the same time: what each holds a share of is put together by
         `team.gather`. Rank 0's is kept: dicts, lists, tuples, tensors, numbers, text and None.
+        Before this, and before the last step, the problem's volume may be a rank's share alone.
         """
         ...
 

@@ -35,6 +35,19 @@ class Team(ABC):
     def gather(self, part: Tensor) -> Tensor:
         """The ranks' parts, joined along the first axis, on every rank."""
 
+    def swap(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """What the ranks before and after this one have for it; the first and last get their own.
+
+        Each rank gives `before` to the rank before it, `after` to the one after it; all these
+        tensors are alike in shape.
+        """
+        given = self.gather(torch.stack((before, after))[None])
+        last = self.size - 1
+        return (
+            given[self.rank - 1, 1] if self.rank else before,
+            given[self.rank + 1, 0] if self.rank < last else after,
+        )
+
     def first(self, work: Callable[[], T]) -> T | None:
         """Rank 0 does it, the others wait until it is done; only rank 0 has what it returns."""
         return None if self.rank else work()

@@ -26,6 +26,10 @@ found["copies"] = [one.flatten().tolist() for one in theirs]
 found["gathered"] = team.gather(torch.full((rank, 2), float(rank))).tolist()
 found["nothing"] = list(team.gather(torch.zeros(0, 4)).shape)
 
+mine = torch.full((2, 3), float(rank))
+before, after = team.swap(mine.T, mine.T + 0.5)  # not contiguous
+found["swapped"] = team.gather(torch.stack((before[0, 0], after[2, 1]))[None]).tolist()
+
 worked = team.first(lambda: f"rank {rank} of {size}")
 said = team.gather(torch.tensor([worked is None]))
 found["first"] = [worked, *said.tolist()[1:]]

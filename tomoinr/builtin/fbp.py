@@ -52,8 +52,11 @@ class Fbp(Solver):
         # in cycles per pixel: both lengths come off.
         voxels = voxels / problem.grid.spacing / problem.series.pixel_size
         voxels = voxels.clamp_(min=0) if self.options.positive else voxels
+        matrix.slab.fill_(voxels)
         state.step += 1
-        return matrix.mean((matrix.data - matrix.forward(voxels)).square())
+        loss = matrix.mean((matrix.data - matrix.forward(voxels)).square())
+        matrix.publish()
+        return loss
 
     def done(self, problem: Problem, state: Iterate) -> bool:  # type: ignore[override]
         """After the one step."""

@@ -5,23 +5,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.slabs import Slab
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
 from tomoinr.team import Team
 
 
 class LinearMap:
-    """A and Aᵀ of any LINEAR pair, by autograd alone; each rank holds its share of the rows.
+    """A and Aᵀ of any LINEAR pair, by autograd alone; each rank has its share of rows and slices.
 
-    Data and predictions are divided by `unit`, a change of the unit of length.
+    Voxels here are those of the rank's `slab`. Data and predictions are divided by `unit`, a
+    change of the unit of length.
     """
 
     def __init__(self, problem: Problem, team: Team, unit: float = 1.0) -> None:
-        (self.parameter,) = problem.volume.parameters()
+        (self._whole,) = problem.volume.parameters()
         everything = Pixels.rows(problem.series.shape)
         self.pixels = everything.part(team.share(len(everything))).to(team.device)
         self.data = problem.series.at(self.pixels) / unit
-        self._problem, self._team, self._unit = problem, team, unit
+        self.slab = Slab(problem, self.pixels, team)
+        self._problem, self._team, self._unit = self.slab.problem(problem), team, unit
+        (self.parameter,) = self._problem.volume.parameters()
         self._views = problem.views()
         # The gradient of a linear map does not depend on where it is taken: one graph serves all.
         self._graph = self._project()
@@ -33,11 +37,20 @@ class LinearMap:
             return self._project() / self._unit
 
     def adjoint(self, images: Tensor) -> Tensor:
-        """Aᵀ y, summed over the team."""
+        """Aᵀ y at this rank's own slices; what stands in the halos is of no use."""
         images = images / self._unit
         (back,) = torch.autograd.grad(self._graph, self.parameter, images, retain_graph=True)
-        self._team.sum_([back])
+        self.slab.fold_(back)
         return back
+
+    def publish(self) -> None:
+        """The volume becomes what all ranks have found, on every rank."""
+        self.slab.publish(self.parameter.data, self._whole.data)
+
+    def take(self) -> None:
+        """The other way: this rank's slab becomes what the volume is."""
+        if not self.slab.whole:
+            self.parameter.data = self.slab.cut(self._whole.data).clone()
 
     def _project(self) -> Tensor:
         p = self._problem
@@ -45,9 +58,13 @@ class LinearMap:
 
     def mean(self, images: Tensor) -> Tensor:
         """The mean over every rank's pixels: 0-d."""
-        total = torch.stack((images.sum(), images.new_tensor(float(images.numel()))))
-        self._team.sum_([total])
-        return total[0] / total[1]
+        found = self.total(torch.stack((images.sum(), images.new_tensor(float(images.numel())))))
+        return found[0] / found[1]
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sums of every rank's numbers, in place."""
+        self._team.sum_([numbers])
+        return numbers
 
 
 def inverse(sums: Tensor) -> Tensor:

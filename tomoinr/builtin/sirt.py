@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from tomoinr.team import Team
 
 
 class SirtState(Iterate):
-    """The matrix and its row and column sums; the iterate is the volume's own parameter."""
+    """The matrix and its row and column sums; the iterate is the parameter of the slab."""
 
     def __init__(self, problem: Problem, team: Team) -> None:
         super().__init__()
@@ -24,6 +25,16 @@ class SirtState(Iterate):
         self.rows = inverse(self.map.forward(torch.ones_like(start)))
         self.columns = inverse(self.map.adjoint(torch.ones_like(self.map.data)))
         self.map.parameter.data = start
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step; the iterate goes where it is looked for, into the volume."""
+        self.map.publish()
+        return super().state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        super().load_state_dict(state)
+        self.map.take()
 
 
 class Sirt(Solver):
@@ -53,8 +64,12 @@ class Sirt(Solver):
         residual = state.map.data - state.map.forward(state.map.parameter.data)
         update = state.columns * state.map.adjoint(state.rows * residual)
         voxels = state.map.parameter.data + self.options.relaxation * update
-        state.map.parameter.data = voxels.clamp_(min=0) if self.options.positive else voxels
+        voxels = voxels.clamp_(min=0) if self.options.positive else voxels
+        state.map.slab.fill_(voxels)
+        state.map.parameter.data = voxels
         state.step += 1
+        if self.done(problem, state):
+            state.map.publish()
         return state.map.mean(residual.square())
 
     def done(self, problem: Problem, state: SirtState) -> bool:  # type: ignore[override]

@@ -63,6 +63,13 @@ class Slices(Projector):
         images: Tensor = _Shown.apply(sinogram, plan, self.options.warp)
         return images
 
+    def on(self, grid: Grid) -> Slices:
+        """Boxes that differ along the tilt axis alone share their matrices."""
+        other = Slices(self.options, grid)
+        if (grid.shape[1:], grid.spacing) == (self.grid.shape[1:], self.grid.spacing):
+            other._operator = self._operator
+        return other
+
     def forget(self) -> None:
         """Let go of matrices and plans; they are made anew when they are needed."""
         self._operator, self._last = SliceOperator(self.grid), None

@@ -53,7 +53,10 @@ class Tv(Solver):
         state.map.parameter.data = moved
         state.step += 1
         weighed = residual.square() if state.weights is None else state.weights * residual.square()
-        return state.map.mean(weighed) / 2 + edge_length / problem.series.images.numel()
+        loss: Tensor = state.map.total(weighed.sum() / 2 + edge_length)
+        if self.done(problem, state):
+            state.map.publish()
+        return loss / problem.series.images.numel()
 
     def done(self, problem: Problem, state: TvState) -> bool:  # type: ignore[override]
         """After the iterations asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ RELAXATION = 1.8
 SLAB = 2**16  # voxels that a core works on at once: what it needs of them stays in its cache
 SLAB_ELSEWHERE = 2**24  # on a device that wants large portions
 EVERYTHING = slice(None)
+SLICES = {"point": 1, "edges": 2}  # of the variables that are slabs: where slices are counted
 
 
 class TvState(Iterate):
@@ -47,7 +49,7 @@ class TvState(Iterate):
         pixel, (tilts, _, columns) = problem.series.pixel_size, problem.series.shape
         self.map, self._team = LinearMap(problem, team, pixel), team
         start = self.map.parameter.data
-        super().__init__(**(last.tensors if last else self._nothing(start)))
+        super().__init__(**(self._taken(last) if last else self._nothing(start)))
         # Lengths in pixels: the data's curvature at a point is then one per tilt, and a weight
         # is a density, whatever the number of tilts and the sizes of pixels and voxels.
         self._unit = tilts * (problem.grid.spacing / pixel) ** 2
@@ -65,8 +67,9 @@ class TvState(Iterate):
             seen = self.map.adjoint(torch.ones_like(self.map.data))
             one = start.new_ones(()).expand_as(start)
             self._rows = BALANCE * inverse(self.map.forward(one))
-            self.edge_step = BALANCE * float(seen.mean()) / 24
-            self.primal_step = seen.add_(seen.mean() / 2).mul_(BALANCE).reciprocal_()
+            mean = self._mean(seen)
+            self.edge_step = BALANCE * mean / 24
+            self.primal_step = seen.add_(mean / 2).mul_(BALANCE).reciprocal_()
         self.map.parameter.data = start
         if last:
             self._follow(last)
@@ -75,24 +78,41 @@ class TvState(Iterate):
         edges, data = start.new_zeros((3, *start.shape)), torch.zeros_like(self.map.data)
         return {"point": start.clone(), "data": data, "edges": edges}
 
+    def _taken(self, last: TvState) -> dict[str, Tensor]:
+        """Another state's variables, cut anew where its slabs were others."""
+        old, new = last.map.slab, self.map.slab
+        found = last.tensors
+        if (old.whole, old.held) != (new.whole, new.held):
+            for name, dim in SLICES.items():
+                found[name] = new.cut(old.join(found[name], dim), dim).contiguous()
+        return found
+
     def look_ahead(self, back: Tensor, positive: bool) -> Tensor:
-        """The primal step, then as far again; takes the place of `back`, which is Aᵀ data."""
+        """The primal step, then as far again; takes the place of `back`, which is Aᵀ data.
+
+        Halos then are what their owners have.
+        """
         point, edges = self.tensors["point"], self.tensors["edges"]
-        for part in slabs(point):
+        for part in portions(point):
             start, moved = point[:, part], back[:, part]
             moved.sub_(divergence(edges, part))
             torch.addcmul(start, moved, self.primal_step[:, part], value=-1, out=moved)
             if positive:
                 moved.clamp_(min=0)
             torch.lerp(start, moved, 2, out=moved)
+        self.map.slab.fill_(back)
         return back
 
     def pull_edges(self, ahead: Tensor) -> Tensor:
-        """The dual step of the edges, over-relaxed; the weighed length of those in `ahead`."""
-        total = ahead.new_zeros(())
-        for part in slabs(ahead):
+        """The dual step of the edges, over-relaxed; the weighed length of those in `ahead`.
+
+        That is of this rank's own slices.
+        """
+        total, mine = ahead.new_zeros(()), self.map.slab.mine
+        for part in portions(ahead):
             edges, slopes = self.tensors["edges"][:, :, part], gradient(ahead, part)
-            total += (length(slopes).sum((1, 2, 3), keepdim=True) * self.strength).sum()
+            own = slice(max(mine.start - part.start, 0), max(mine.stop - part.start, 0))
+            total += (length(slopes)[:, own].sum((1, 2, 3), keepdim=True) * self.strength).sum()
             pulled = torch.add(edges, slopes, alpha=self.edge_step, out=slopes)
             pulled /= length(pulled).div_(self.strength).clamp_(min=1)
             edges.lerp_(pulled, RELAXATION)
@@ -118,13 +138,19 @@ class TvState(Iterate):
         return torch.fft.irfft(spectrum / (1 + self._ramp), n=data.shape[-1])
 
     def state_dict(self) -> dict[str, Any]:
-        """The variables, those of all ranks' pixels put together."""
+        """The variables, those of all ranks' pixels and slices put together."""
+        self.map.publish()
+        whole = {name: self.map.slab.join(self.tensors[name], dim) for name, dim in SLICES.items()}
         mine = self.tensors["data"].movedim(2, 0).contiguous()
-        return super().state_dict() | {"data": self._team.gather(mine).movedim(0, 2)}
+        whole["data"] = self._team.gather(mine).movedim(0, 2)
+        return super().state_dict() | whole
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        super().load_state_dict(state | {"data": self._mine(state["data"].to(self.map.data))})
+        here = {name: self.map.slab.cut(state[name], dim) for name, dim in SLICES.items()}
+        here["data"] = self._mine(state["data"].to(self.map.data))
+        super().load_state_dict(state | here)
+        self.map.take()
 
     def _strength(self, weight: float | Tensor) -> Tensor:
         weights = torch.as_tensor(weight, device=self.map.data.device).clamp(min=1e-9)
@@ -137,16 +163,29 @@ class TvState(Iterate):
 
     def _size(self, start: Tensor) -> float:
         """‖Aᵀ Σ A‖, by the power method; a little above, to be safe."""
-        x = torch.rand(start.shape, generator=torch.Generator().manual_seed(0)).to(start)
-        size = 0.0
+        random, held = torch.Generator().manual_seed(0), self.map.slab.held
+        slices = (torch.rand(start[:, 0].shape, generator=random) for _ in range(held.stop))
+        x = torch.stack(list(islice(slices, held.start, None)), 1).to(start)
+        size = self._norm(x)
         for _ in range(POWER_STEPS):
-            spectrum = torch.fft.rfft(self.map.forward(x / x.norm())) * self._ramp
+            spectrum = torch.fft.rfft(self.map.forward(x / size)) * self._ramp
             x = self.map.adjoint(torch.fft.irfft(spectrum, n=self.map.data.shape[-1]))
-            size = float(x.norm())
+            self.map.slab.fill_(x)
+            size = self._norm(x)
         return 1.05 * size
 
+    def _norm(self, voxels: Tensor) -> float:
+        """Of all ranks' slices."""
+        return float(self.map.total(voxels[:, self.map.slab.mine].square().sum()).sqrt())
 
-def slabs(voxels: Tensor) -> Iterator[slice]:
+    def _mean(self, voxels: Tensor) -> float:
+        """Over all ranks' slices."""
+        own = voxels[:, self.map.slab.mine]
+        total, count = self.map.total(torch.stack((own.sum(), own.new_tensor(own.numel()))))
+        return float(total / count)
+
+
+def portions(voxels: Tensor) -> Iterator[slice]:
     """A few slices of (channels, y, z, x) after the other."""
     cores = torch.get_num_threads()
     size = SLAB * cores if voxels.device.type == "cpu" else SLAB_ELSEWHERE

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tomoinr.teams.wired import Wired
 
+UP, DOWN = 1, 2  # tags: towards higher ranks, and towards lower ones
 NARROW = (torch.float16, torch.bfloat16)  # not known to MPI
 
 
@@ -32,6 +33,27 @@ class MpiTeam(Wired):
         mine = _host(part)
         return _through_host(whole, lambda x: MPI.COMM_WORLD.Iallgatherv(mine, [x, counts]))
 
+    def trade(
+        self, before: Tensor, after: Tensor, from_before: Tensor, from_after: Tensor
+    ) -> Callable[[], bool]:
+        """Begin `Isend` and `Irecv`; what the ends have no neighbour for stays as it is."""
+        world = MPI.COMM_WORLD
+        low = self.rank - 1 if self.rank else MPI.PROC_NULL
+        high = self.rank + 1 if self.rank + 1 < self.size else MPI.PROC_NULL
+        there = [(_host(from_before), low, UP), (_host(from_after), high, DOWN)]
+        requests = [world.Irecv(numbers, *where) for numbers, *where in there]
+        given = [(_host(before), low, DOWN), (_host(after), high, UP)]
+        requests += [world.Isend(numbers, *where) for numbers, *where in given]
+
+        def done() -> bool:
+            if not MPI.Request.Testall(requests):
+                return False
+            for target, (numbers, *_) in zip((from_before, from_after), there, strict=True):
+                _put_back(target, numbers)
+            return True
+
+        return done
+
     def abort(self, code: int) -> None:
         """By MPI, which tells the launcher."""
         sys.stdout.flush()
@@ -47,11 +69,16 @@ def _through_host(flat: Tensor, begin: Callable[[np.ndarray], Any]) -> Callable[
     def done() -> bool:
         if not request.Test():
             return False
-        if numbers.ctypes.data != flat.data_ptr():
-            flat.copy_(torch.from_numpy(numbers))
+        _put_back(flat, numbers)
         return True
 
     return done
+
+
+def _put_back(tensor: Tensor, numbers: np.ndarray) -> None:
+    """Into the tensor, if its memory is not the numbers' own."""
+    if numbers.ctypes.data != tensor.data_ptr():
+        tensor.copy_(torch.from_numpy(numbers))
 
 
 def _host(flat: Tensor) -> np.ndarray:

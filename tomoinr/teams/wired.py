@@ -44,6 +44,12 @@ class Wired(Team):
     def collect(self, part: Tensor, whole: Tensor, counts: list[int]) -> Callable[[], bool]:
         """Begin to join flat parts of so many numbers."""
 
+    def trade(
+        self, before: Tensor, after: Tensor, from_before: Tensor, from_after: Tensor
+    ) -> Callable[[], bool] | None:
+        """Begin to send to both neighbours and to receive from them; none: cannot be begun."""
+        return None
+
     @abstractmethod
     def abort(self, code: int) -> None:
         """End all processes of the team, now."""
@@ -65,6 +71,15 @@ class Wired(Team):
         whole = part.new_empty((int(rows.sum()), *part.shape[1:]))
         self._finish(self.collect(part.detach().reshape(-1), whole.view(-1), counts))
         return whole
+
+    def swap(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """From neighbour to neighbour, where that can be begun; else by way of everyone."""
+        theirs = before.clone(), after.clone()
+        done = self.trade(before.contiguous(), after.contiguous(), *theirs)
+        if done is None:
+            return super().swap(before, after)
+        self._finish(done)
+        return theirs
 
     def first(self, work: Callable[[], T]) -> T | None:
         """Rank 0 works for as long as it takes; its mistakes are everyone's."""

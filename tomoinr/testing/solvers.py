@@ -47,10 +47,11 @@ def small_problem(priors: tuple[Prior, ...] = ()) -> Problem:
 
 
 def go_on(solver: Solver, problem: Problem, state: State, team: Team, steps: int) -> list[float]:
-    """The losses of up to so many more steps."""
+    """The losses of up to so many more steps; then the volume is whole on every rank."""
     losses: list[float] = []
     while len(losses) < steps and not solver.done(problem, state):
         losses.append(float(solver.step(problem, state, team)))
+    state.state_dict()
     return losses
 
 

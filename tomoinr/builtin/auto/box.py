@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tomoinr.builtin.relocated import class_of
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Grid
-from tomoinr.interfaces import Component, Problem, Projector
+from tomoinr.interfaces import Projector
 
 CUT_OFF = 0.1  # of the images' mean: what whole specimens leave less of at the first column
 ROOM = 1 / 3  # of the width, added on either side of x and z
@@ -31,21 +31,12 @@ def roomy(grid: Grid) -> Grid:
     return replace(grid, shape=(rows, deep + 2 * room, wide + 2 * room))
 
 
-def moved_to(problem: Problem, grid: Grid, device: torch.device) -> Problem:
-    """The problem with a new volume, empty, and a new projector on another lattice."""
-    volume, projector = problem.volume, problem.projector
-    made = _class(volume)(volume.options, grid, volume.channels).to(device)
-    return replace(
-        problem, grid=grid, volume=made, projector=_class(projector)(projector.options, grid)
-    )
-
-
 def sharper(projector: Projector) -> Projector:
     """The same projector with its sharpest interpolation, where it has a choice."""
     if not any(field.name == "warp" for field in fields(projector.options)):
         return projector
     options = replace(projector.options, warp="bicubic")
-    made: Projector = _class(projector)(options, projector.grid)
+    made: Projector = class_of(projector)(options, projector.grid)
     return made
 
 
@@ -64,8 +55,3 @@ def gathered(fine: Tensor, shape: torch.Size) -> Tensor:
     for dim in (2, 3):
         values = values.narrow(dim, (values.shape[dim] - shape[dim]) // 2, shape[dim])
     return values
-
-
-def _class(part: Component) -> Any:
-    """A part's class, to make another like it."""
-    return type(part)

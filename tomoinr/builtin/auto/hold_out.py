@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.auto.box import moved_to
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import alike
+from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.geometry import Poses
@@ -54,6 +54,7 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
         state = TvState(seen, team, strength(caution, error, seen), seen_weights, last)
         for _ in range(FIRST if last is None else NEXT):
             solver.step(seen, state, team)
+        state.map.publish()
         with torch.no_grad():
             miss = unseen.series.images - unseen.predict()
         misses.append(float((unseen_weights * miss.square()).mean()))

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.auto.balance import Balance
-from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, moved_to, roomy, sharper
+from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, roomy, sharper
 from tomoinr.builtin.auto.find_poses import FindPoses
 from tomoinr.builtin.auto.fineness import FINEST, fineness
 from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.noise import despiked
+from tomoinr.builtin.relocated import moved_to
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
