@@ -126,6 +126,9 @@ class Timed(Team):
     def gather(self, part: Tensor) -> Tensor:
         return self._count(lambda: self._team.gather(part))
 
+    def swap(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        return self._count(lambda: self._team.swap(before, after))
+
     def _count(self, talk: Any) -> Any:
         begun = time.perf_counter()
         found = talk()

@@ -140,6 +140,19 @@ def test_total_variation_goes_on_where_slabs_are_others():
         assert deep[0] != deep[1] and float((found - wanted).norm() / wanted.norm()) < 1e-5
 
 
+def test_the_whole_takes_up_no_memory_on_the_way():
+    def work(team):
+        mine, solver = problem(), Sirt(Sirt.Options(steps=3))
+        state, sizes = solver.init(mine, team), []
+        while not solver.done(mine, state):
+            solver.step(mine, state, team)
+            sizes.append(mine.volume.values.data.untyped_storage().nbytes())
+        return sizes
+
+    whole = 4 * problem().volume.values.numel()
+    assert together(2, work) == [[4, 4, whole]] * 2 and together(1, work) == [[whole] * 3]
+
+
 def test_one_rank_copies_nothing():
     mine = problem()
     matrix = LinearMap(mine, Solo())

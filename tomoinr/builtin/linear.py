@@ -43,9 +43,16 @@ class LinearMap:
         self.slab.fold_(back)
         return back
 
+    def let_go(self) -> None:
+        """The whole volume takes up no memory until it is published: it reads as nothing."""
+        if not self.slab.whole:
+            self._whole.data = self._whole.data.new_zeros(()).expand(self._whole.shape)
+
     def publish(self) -> None:
         """The volume becomes what all ranks have found, on every rank."""
-        self.slab.publish(self.parameter.data, self._whole.data)
+        if not self.slab.whole:
+            self._whole.data = torch.empty_like(self._whole, memory_format=torch.contiguous_format)
+            self.slab.publish(self.parameter.data, self._whole.data)
 
     def take(self) -> None:
         """The other way: this rank's slab becomes what the volume is."""
@@ -67,6 +74,7 @@ class LinearMap:
         return numbers
 
 
-def inverse(sums: Tensor) -> Tensor:
-    """1 / x, and zero where nothing was summed."""
-    return torch.where(sums > 1e-6 * sums.max(), 1 / sums, 0)
+def inverse_(sums: Tensor) -> Tensor:
+    """1 / x, and zero where nothing was summed; in place."""
+    nothing = sums <= 1e-6 * sums.max()
+    return sums.reciprocal_().masked_fill_(nothing, 0)

@@ -1,9 +1,11 @@
-"""How much memory is left for us: of the machine, of its groups' limits (a job's), of a GPU."""
+"""Memory: how much is left of the machine, of a job's limits, of a GPU; and giving it back."""
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -27,6 +29,12 @@ def free_memory(device: torch.device, root: Path = ROOT) -> float:
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     return min(_of_machine(root), *_of_groups(root), math.inf)
+
+
+def give_back() -> None:
+    """What was freed in many pieces goes back to the machine, where the C library keeps it."""
+    with suppress(OSError, AttributeError):  # of GNU's library alone
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _of_machine(root: Path) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from tomoinr.builtin.linear import LinearMap, inverse
+from tomoinr.builtin.linear import LinearMap, inverse_
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.state import Iterate
@@ -22,8 +21,9 @@ class SirtState(Iterate):
         super().__init__()
         self.map = LinearMap(problem, team)
         start = self.map.parameter.data
-        self.rows = inverse(self.map.forward(torch.ones_like(start)))
-        self.columns = inverse(self.map.adjoint(torch.ones_like(self.map.data)))
+        one = start.new_ones(())
+        self.rows = inverse_(self.map.forward(one.expand_as(start)))
+        self.columns = inverse_(self.map.adjoint(one.expand_as(self.map.data)))
         self.map.parameter.data = start
 
     def state_dict(self) -> dict[str, Any]:
@@ -61,9 +61,11 @@ class Sirt(Solver):
 
     def step(self, problem: Problem, state: SirtState, team: Team) -> Tensor:  # type: ignore[override]
         """One iteration; the loss is the mean squared residual before it."""
-        residual = state.map.data - state.map.forward(state.map.parameter.data)
-        update = state.columns * state.map.adjoint(state.rows * residual)
-        voxels = state.map.parameter.data + self.options.relaxation * update
+        state.map.let_go()
+        before = state.map.parameter.data
+        residual = state.map.forward(before).neg_().add_(state.map.data)
+        voxels = state.map.adjoint(state.rows * residual).mul_(state.columns)
+        voxels.mul_(self.options.relaxation).add_(before)
         voxels = voxels.clamp_(min=0) if self.options.positive else voxels
         state.map.slab.fill_(voxels)
         state.map.parameter.data = voxels

@@ -59,9 +59,8 @@ class Slab:
 
     def publish(self, voxels: Tensor, whole: Tensor) -> None:
         """The same, into a volume that is there."""
-        if not self.whole:
-            whole[:, self.own] = voxels[:, self.mine]
-            join_(whole, self.own, self._team)
+        whole[:, self.own] = voxels[:, self.mine]
+        join_(whole, self.own, self._team)
 
     def fold_(self, voxels: Tensor) -> None:
         """What every rank has put into its halos goes to whom it belongs to; halos are stale."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.memory import give_back
 from tomoinr.geometry import Grid, positions
 
 KEPT = 6  # matrices in the cache: A, Aᵀ and dA/dθ, of a run's views and of held-out ones
@@ -52,6 +53,7 @@ class SliceOperator:
         key = radians.numpy().tobytes(), make, device
         if key not in self._cache:
             self._cache[key] = make(_Shadows(self._grid, radians.to(device), self.columns))
+            give_back()
             if len(self._cache) > KEPT:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)

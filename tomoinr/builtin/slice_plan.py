@@ -62,6 +62,10 @@ def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int
     inside = needed[empty[0] : len(needed) - empty[1]]
     ray = views.ray[here.view.reshape(-1)]
     angles = torch.atan2(ray[:, 0], ray[:, 2])  # on the ray's graph, for the operator's gradient
+    corner = _corner(across, along, ratio)
+    places = _places(across, along, columns - ratio + 1, len(needed) - ratio + 1)
+    if corner is not None:  # no place is looked up: their number alone counts
+        places = places.new_zeros(()).expand(places.shape)
     return SlicePlan(
         views,
         pixels,
@@ -70,8 +74,8 @@ def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int
         ratio,
         None if len(inside) == grid.shape[0] else inside.to(device),
         empty,
-        _places(across, along, columns - ratio + 1, len(needed) - ratio + 1),
-        _corner(across, along, ratio),
+        places,
+        corner,
     )
 
 

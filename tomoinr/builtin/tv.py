@@ -42,6 +42,7 @@ class Tv(Solver):
 
     def step(self, problem: Problem, state: TvState, team: Team) -> Tensor:  # type: ignore[override]
         """One primal-dual iteration; the loss is the objective, per pixel."""
+        state.map.let_go()
         point = state.tensors["point"]
         state.map.parameter.data = point  # the last volume makes room for the next
         ahead = state.look_ahead(state.map.adjoint(state.tensors["data"]), self.options.positive)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.linear import LinearMap, inverse
+from tomoinr.builtin.linear import LinearMap, inverse_
 from tomoinr.interfaces import Problem
 from tomoinr.state import Iterate
 from tomoinr.team import Team
@@ -64,9 +64,9 @@ class TvState(Iterate):
             step = start.new_tensor(0.99 / (size * (1 + EDGE_SHARE)))
             self.primal_step = step.expand_as(start)
         else:
-            seen = self.map.adjoint(torch.ones_like(self.map.data))
-            one = start.new_ones(()).expand_as(start)
-            self._rows = BALANCE * inverse(self.map.forward(one))
+            one = start.new_ones(())
+            seen = self.map.adjoint(one.expand_as(self.map.data))
+            self._rows = inverse_(self.map.forward(one.expand_as(start))).mul_(BALANCE)
             mean = self._mean(seen)
             self.edge_step = BALANCE * mean / 24
             self.primal_step = seen.add_(mean / 2).mul_(BALANCE).reciprocal_()
@@ -165,10 +165,12 @@ class TvState(Iterate):
         """‖Aᵀ Σ A‖, by the power method; a little above, to be safe."""
         random, held = torch.Generator().manual_seed(0), self.map.slab.held
         slices = (torch.rand(start[:, 0].shape, generator=random) for _ in range(held.stop))
-        x = torch.stack(list(islice(slices, held.start, None)), 1).to(start)
+        x = torch.empty_like(start)
+        for y, drawn in enumerate(islice(slices, held.start, None)):
+            x[:, y] = drawn
         size = self._norm(x)
         for _ in range(POWER_STEPS):
-            spectrum = torch.fft.rfft(self.map.forward(x / size)) * self._ramp
+            spectrum = torch.fft.rfft(self.map.forward(x.div_(size))) * self._ramp
             x = self.map.adjoint(torch.fft.irfft(spectrum, n=self.map.data.shape[-1]))
             self.map.slab.fill_(x)
             size = self._norm(x)

@@ -124,7 +124,7 @@ class Checkpoints:
     def _write(self, problem: Problem, state: State, team: Team, history: list[Record]) -> None:
         """All ranks tell what they have; rank 0 writes it down."""
         records = [[r.step, r.loss, r.seconds] for r in history]
-        found = self._alignment
+        found, known = self._alignment, state.state_dict()  # which makes the volume whole
         value = {
             "step": state.step,
             "made_from": self._made_from,
@@ -132,7 +132,7 @@ class Checkpoints:
             "alignment": found and (found.poses.rotation, found.poses.shift, found.notes),
             "history": torch.tensor(records, dtype=torch.float64),
             "modules": problem.modules().state_dict(),
-            "state": state.state_dict(),
+            "state": known,
         }
         team.first(lambda: self._folder.add(state.step, value))
         self._last = state.step, time.monotonic()

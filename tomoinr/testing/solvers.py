@@ -57,7 +57,8 @@ def go_on(solver: Solver, problem: Problem, state: State, team: Team, steps: int
 
 def saved(problem: Problem, state: State) -> Any:
     """What a checkpoint would hold, as it comes out of one."""
-    return shared(Solo(), copy.deepcopy((problem.modules().state_dict(), state.state_dict())))
+    known = state.state_dict()
+    return shared(Solo(), copy.deepcopy((problem.modules().state_dict(), known)))
 
 
 def resumed(solver: Solver, problem: Problem, team: Team, kept: Any) -> State:

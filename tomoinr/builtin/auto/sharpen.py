@@ -102,13 +102,14 @@ class Sharpen(Stage):
 
     def state_dict(self) -> dict[str, Any]:
         """The iterate, its duals, and all that was found on entering."""
+        going = self._state.state_dict()  # which makes the volume whole
         return {
             "found": {name: getattr(self, name) for name in FOUND},
             "weights": self.weights,
             "error": self._error,
             "brightness": self._brightness and tuple(self._brightness),
             "volume": self.problem.volume.state_dict(),
-            "tv": self._state.state_dict(),
+            "tv": going,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
