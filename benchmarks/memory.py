@@ -31,6 +31,7 @@ from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.errors import reason
 from tomoinr.geometry import Grid, Poses, place
+from tomoinr.teams import open_team
 
 AIM = 3  # × (volume + data)
 MIB = 2**20
@@ -113,9 +114,10 @@ def alone(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Figur
 
 def measured(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Figures:
     """The figures of this process."""
-    tomoinr.reconstruct(tomoinr.TiltSeries.load(tiny), steps=steps, **options)
+    team = open_team()  # as the program does
+    tomoinr.reconstruct(tomoinr.TiltSeries.load(tiny), steps=steps, team=team, **options)
     before, begun = memory("VmRSS"), time.perf_counter()
-    tomoinr.reconstruct(tomoinr.TiltSeries.load(whole), steps=steps, **options)
+    tomoinr.reconstruct(tomoinr.TiltSeries.load(whole), steps=steps, team=team, **options)
     return Figures(memory("VmHWM") - before, time.perf_counter() - begun)
 
 

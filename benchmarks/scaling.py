@@ -129,6 +129,9 @@ class Timed(Team):
     def swap(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         return self._count(lambda: self._team.swap(before, after))
 
+    def once_a_node(self, work: Any) -> Any:
+        return self._team.once_a_node(work)
+
     def _count(self, talk: Any) -> Any:
         begun = time.perf_counter()
         found = talk()
@@ -139,7 +142,7 @@ class Timed(Team):
 def work_as_rank(args: argparse.Namespace) -> None:
     team = Timed(open_team())
     before = memory()
-    problem, solver = made(args.rank_of, args, Plugins())
+    problem, solver = made(args.rank_of, args, Plugins(), team)
     modules = problem.modules()
     team.copy_([*modules.parameters(), *modules.buffers()])
     state = solver.init(problem, team)
@@ -158,20 +161,21 @@ def work_as_rank(args: argparse.Namespace) -> None:
     close()
 
 
-def made(name: str, args: argparse.Namespace, plugins: Plugins) -> tuple[Problem, Any]:
-    """A problem of random images: what is in them costs nothing."""
+def made(name: str, args: argparse.Namespace, plugins: Plugins, team: Team) -> tuple[Problem, Any]:
+    """A problem of random images: what is in them costs nothing. A node has them once."""
     solver, volume, options = METHODS[name]
     grid = Grid((args.rows, args.size, args.size))
     angles = torch.linspace(-60, 60, args.tilts)
     torch.manual_seed(0)
-    images = torch.rand(args.tilts, args.rows, args.size)
-    series, poses = TiltSeries(images, angles), Fixed(NoOptions(), Poses.of(angles), grid)
+    shape = args.tilts, args.rows, args.size
+    series = team.once_a_node(lambda: TiltSeries(torch.rand(shape), angles))
+    poses = Fixed(NoOptions(), Poses.of(angles), grid)
     cls = plugins.find("volume", volume).cls if volume != "voxels" else Voxels
     specimen = cls(cls.Options(**options), grid, 1)
     projector = Slices(Slices.Options(), grid)
     problem = Problem(series, grid, specimen, poses, projector)
     part = plugins.find("solver", solver).cls
-    chosen: dict[str, Any] = {"steps": args.steps + 1}
+    chosen: dict[str, Any] = {"steps": args.steps + 2}  # the last puts the volume together
     if solver == "joint":  # eight rows of every image, more where there are more rows
         chosen["batch"] = 8 * args.tilts * args.rows
     return problem, part(replace(part.Options(), **chosen))

@@ -18,6 +18,7 @@ from tomoinr.teams.devices import Seat, Seen, look, plan
 from tomoinr.teams.ending import remember
 from tomoinr.teams.launch import TORCHRUN, Launch, launched
 from tomoinr.teams.meeting import meet, meet_by_torchrun
+from tomoinr.teams.memory import return_large_blocks
 from tomoinr.teams.wired import Wired
 
 DEADLINE = 60.0  # seconds without a word from another rank
@@ -26,6 +27,7 @@ GET_MPI = "pip install 'tomoinr[mpi]', or on a cluster mpi4py beside the MPI tha
 
 def open_team() -> Team:
     """Called once, by the command line."""
+    return_large_blocks()
     launch = launched(os.environ)
     if launch.size == 1:
         return Solo("cuda" if torch.cuda.is_available() else "cpu")
