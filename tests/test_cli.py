@@ -17,7 +17,8 @@ from tomoinr.plugins import Plugins
 
 PROGRAM = Path(sys.executable).with_name("tomoinr")
 RESULTS = [
-    *("history.csv", "poses.json", "provenance.json", "recipe.toml", "trust.json", "volume.mrc")
+    *("history.csv", "poses.json", "provenance.json", "recipe.toml", "report.html"),
+    *("trust.json", "volume.mrc"),
 ]
 IO = ("io.poses", "io.reading", "io.saving")
 DATA = ["stack.mrc", "stack.rawtlt", "truth.json", "truth.mrc"]

@@ -21,11 +21,11 @@ FLOORS = (
     "hookspecs faults",
     "plugins",
     "io recipe assemble checkpoint api __init__",
-    "builtin trust testing cli",
+    "builtin trust report testing cli",
     "__main__",
 )
 HIGHEST = {"metrics": 1, "fsc": 1, "pictures": 1, "builtin": 5}  # the top floor that these may use
-APART = {("cli", "testing")}
+APART = {("cli", "testing"), ("testing", "report")}
 EXCEPTIONS = {  # methods that users look for on a value, though the work is done higher up
     ("data", "io", "TiltSeries.load"),
     ("data", "io", "TiltSeries.save"),
@@ -43,7 +43,7 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, files, contracts, the program and measures stand on it.
 LARGEST = 1550
-UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "testing", "teams", "cli", "exact"}
+UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "report", "testing", "teams", "cli", "exact"}
 UNCOUNTED |= {"metrics", "fsc", "pictures"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from tomoinr.cli import align, demo, doctor, info, parts, prepare, reconstruct, rerun
+from tomoinr.cli import align, demo, doctor, info, parts, prepare, reconstruct, report, rerun
 from tomoinr.cli.exits import INTERRUPTED, Told
 from tomoinr.errors import TomoinrError, reason
 from tomoinr.teams import close, end
@@ -35,6 +35,7 @@ app.command("apply-poses")(align.apply_poses)
 app.command("prepare")(prepare.prepare)
 app.command("info")(info.info)
 app.command("rerun")(rerun.rerun)
+app.command("report")(report.report)
 app.command("plugins")(parts.plugins)
 app.command("options")(parts.options)
 app.command("doctor")(doctor.doctor)

@@ -27,6 +27,8 @@ from tomoinr.cli.given import (
     TiltAxis,
 )
 from tomoinr.cli.progress import Progress
+from tomoinr.cli.report import FILE as REPORT
+from tomoinr.cli.report import Page, report_on
 from tomoinr.data import Reconstruction
 from tomoinr.io import RESULTS, check_folder
 from tomoinr.recipe import Choice, Recipe
@@ -102,13 +104,14 @@ def reconstruct(
     ] = False,
     order: Annotated[Order, typer.Option(help="Axes of volume.mrc.")] = Order.imod,
     trust: Judge = Trust.quick,
+    report: Page = True,
     checkpoint_every: Often = "5min",
     resume: Resume = False,
     force: Force = False,
 ) -> None:
     """Reconstruct a tilt series; writes volume.mrc and what explains it.
 
-    That is poses.json, history.csv, recipe.toml, provenance.json and trust.json.
+    That is poses.json, history.csv, recipe.toml, provenance.json, trust.json and report.html.
 
     Any option of a part can be set in a recipe: edit the one that this writes, then
     `tomoinr run recipe.toml`.
@@ -125,7 +128,7 @@ def reconstruct(
     table |= {kind: name for kind, name in parts.items() if name is not None}
     table |= {"prior": prior} if prior else {}
     table |= {"prepare": [Choice.written(text).table() for text in prepare]} if prepare else {}
-    _execute(Recipe.parse(table), steps, trust, checkpoint_every, resume, force)
+    _execute(Recipe.parse(table), steps, trust, report, checkpoint_every, resume, force)
 
 
 def run(
@@ -133,19 +136,26 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
     steps: Steps = None,
     trust: Judge = Trust.quick,
+    report: Page = True,
     checkpoint_every: Often = "5min",
     resume: Resume = False,
     force: Force = False,
 ) -> None:
     """Carry out a recipe; paths in it count from its own folder."""
-    _execute(Recipe.load(recipe, out), steps, trust, checkpoint_every, resume, force)
+    _execute(Recipe.load(recipe, out), steps, trust, report, checkpoint_every, resume, force)
 
 
 def _execute(
-    recipe: Recipe, steps: int | None, trust: Trust, every: str, resume: bool, force: bool
+    recipe: Recipe,
+    steps: int | None,
+    trust: Trust,
+    report: bool,
+    every: str,
+    resume: bool,
+    force: bool,
 ) -> None:
     folder, order, team = Path(recipe.output.folder), recipe.output.order, open_team()
-    check_folder(folder, JUDGED[trust], force)
+    check_folder(folder, (*JUDGED[trust], REPORT), force)
     with Progress(team.rank == 0) as progress:
         with Signals() as signals:
             checkpoints = Checkpoints(
@@ -153,12 +163,12 @@ def _execute(
             )
             result = _stoppable(recipe, steps, force, team, progress, checkpoints)
         progress.tell(f"wrote {', '.join(RESULTS)} in {folder}")
-        if trust is Trust.none:
-            return
-        judged = assess(result, trust is Trust.full, team=team)
-        written = team.first(lambda: save(folder, judged, result, order, force)) or ()
-        for line in (*judged.lines(), f"wrote {', '.join(written)} in {folder}"):
-            progress.tell(line)
+        if trust is not Trust.none:
+            judged = assess(result, trust is Trust.full, team=team)
+            written = team.first(lambda: save(folder, judged, result, order, force)) or ()
+            for line in (*judged.lines(), f"wrote {', '.join(written)} in {folder}"):
+                progress.tell(line)
+        team.first(lambda: report_on(folder, result if report else None, progress))
 
 
 def _stoppable(
