@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint bench quality clean
+.PHONY: help demo test slow lint docs bench quality clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -30,6 +30,9 @@ lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(READY) ## Build the documentation into site/; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: $(READY) ## Run ours and other packages side by side (minutes)
 	$(BIN)/python benchmarks/sirt.py
 	$(BIN)/python benchmarks/volumes.py
@@ -38,7 +41,7 @@ quality: $(READY) ## Score every method over phantoms, wedges, doses and poses (
 	$(BIN)/python benchmarks/quality.py
 
 clean: ## Remove all that was made, the environment too
-	rm -rf .venv .*_cache .hypothesis build dist demo
+	rm -rf .venv .*_cache .hypothesis build dist demo site
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)

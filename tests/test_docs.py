@@ -24,12 +24,15 @@ ROOT = Path(__file__).parents[1]
 OPTIONS, PLUGINS = ROOT / "docs" / "options.md", ROOT / "docs" / "plugins.md"
 SHOWN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [
-    p for folder in (".", "docs", "benchmarks", "plugins/*") for p in ROOT.glob(f"{folder}/*.md")
+    p
+    for folder in (".", "docs", "benchmarks", "examples", "plugins/*")
+    for p in ROOT.glob(f"{folder}/*.md")
 ]
 BLOCK = re.compile(r"(?:<!-- (.*?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HOOKS = [name for name in vars(hookspecs) if name.startswith("tomoinr_")]
 MAKER = runpy.run_path(str(OPTIONS.with_name("make_options.py")))
+GENERATED = ("commands", "python")
 
 
 def blocks(kind, mark=""):
@@ -77,6 +80,19 @@ def test_the_recipe_is_documented():
     )
 
 
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_pages_follow_the_code(name):
+    page = OPTIONS.with_name(f"{name}.md")
+    made = runpy.run_path(str(page.with_name(f"make_{name}.py")))["page"]()
+    assert made == page.read_text("utf-8"), f"run: python docs/make_{name}.py"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").iterdir()), ids=lambda path: path.name)
+def test_every_example_is_described(path):
+    page = ROOT / "examples" / "README.md"
+    assert path == page or path.name[0] in "._" or f"({path.name})" in page.read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     """A small tilt series with its angles beside it."""
@@ -95,14 +111,15 @@ def folder(stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("line", commands())
-def test_command_runs(line, folder, monkeypatch):
-    words = shlex.split(line, comments=True)
-    assert words[0] == "tomoinr", "mark blocks of other commands: <!-- not run: REASON -->"
-    few = ["--steps", "2"] if words[1] in ("reconstruct", "run") and "--steps" not in words else []
-    monkeypatch.setattr(sys, "argv", [*words, *few])
-    with pytest.raises(SystemExit, match=r"^0$"):
-        main()
+@pytest.mark.parametrize("text", [text for *_, text in blocks("sh")])
+def test_commands_run(text, folder, monkeypatch):
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[0] == "tomoinr", "mark blocks of other commands: <!-- not run: REASON -->"
+        slow = words[1] in ("reconstruct", "run") and not {"--steps", "fbp"} & {*words}
+        monkeypatch.setattr(sys, "argv", [*words, *["--steps", "2"] * slow])
+        with pytest.raises(SystemExit, match=r"^0$"):
+            main()
 
 
 @pytest.mark.parametrize("text", [text for *_, text in blocks("python")])
