@@ -336,7 +336,7 @@ BAD = {
     "name unknown": (nothing, ("options", "solver", "srit"), "Did you mean 'sirt'?"),
     "command unknown": (nothing, ("reconstrct",), "No such command"),
     "flag unknown": (nothing, (*FINE, "--stpes", "3"), "No such option"),
-    "flag missing": (nothing, FINE[:2], "Missing option"),
+    "flag missing": (nothing, ("prepare", "stack.mrc"), "--out'; see tomoinr prepare"),
     "flag of wrong type": (nothing, (*FINE, "--steps", "many"), "steps"),
     "flag out of range": (nothing, (*FINE, "--steps", "0"), "steps"),
     "quality unknown": (nothing, (*FINE, "--quality", "good"), "quality"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from tomoinr.plugins import Plugins
 from tomoinr.recipe import PARTS, Choice, Data, Quality, Recipe, Run, build
 from tomoinr.team import Solo, Team
 from tomoinr.version import __version__
+
+log = logging.getLogger(__name__)
 
 Named = str | Mapping[str, Any] | None
 """A part by name, or `{"name": "siren", "width": 128}`, or `None`: what suits the solver."""
@@ -112,6 +115,7 @@ def execute(
         raise TomoinrError('[data]: the recipe names no tilt series; add stack = "…"')
     prepare = [build("prepare", step, plugins) for step in full.prepare]
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
+    log.info("recipe: %s", full.table())
     series = team.once_a_node(lambda: take(stack, data.exclude, prepare))
     start = poses_for(data.poses, series, stack, plugins) if data.poses else None
     # Whole paths, so that it does not matter from where the result is saved.

@@ -18,7 +18,7 @@ class Fsc(NamedTuple):
     """Fourier shell correlation by frequency (cycles per voxel); NaN where a shell is empty.
 
     `measured`: within half a pixel of some view's central slice; `wedge`: outside the tilt range.
-    Between coarse tilts there are frequencies that are neither.
+    Between coarse tilts there are frequencies that are neither. Tilts unknown: all are `measured`.
     """
 
     frequency: np.ndarray
@@ -33,7 +33,7 @@ class Fsc(NamedTuple):
         return measured, wedge
 
 
-def fsc(first: np.ndarray, second: np.ndarray, tilts: np.ndarray) -> Fsc:
+def fsc(first: np.ndarray, second: np.ndarray, tilts: np.ndarray | None) -> Fsc:
     """Compare two [y, z, x] volumes of one specimen seen at these tilts (degrees)."""
     if first.shape != second.shape:
         raise TomoinrError(f"volumes of {first.shape} and {second.shape} voxels have no shells")
@@ -49,8 +49,13 @@ def fsc(first: np.ndarray, second: np.ndarray, tilts: np.ndarray) -> Fsc:
     return Fsc(np.arange(1, last + 1) / max(first.shape), *curves)
 
 
-def regions(kz: np.ndarray, kx: np.ndarray, tilts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def regions(
+    kz: np.ndarray, kx: np.ndarray, tilts: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Which frequencies (z, x) some view measured, and which lie in the missing wedge."""
+    if tilts is None:
+        every = np.ones(np.broadcast_shapes(kz.shape, kx.shape), bool)
+        return every, ~every
     half = 0.5 / max(len(kz), 2 * (kx.shape[1] - 1))
     measured = np.zeros(np.broadcast_shapes(kz.shape, kx.shape), bool)
     for angle in np.deg2rad(tilts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from tomoinr.data import Reconstruction, Record
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Problem, Solver, State, check_fit
 from tomoinr.team import Solo, Team
+
+log = logging.getLogger(__name__)
 
 Observer = Callable[[int, float, Problem], None]
 """Called on rank 0 with (step, loss, problem) after every logged step."""
@@ -75,6 +78,7 @@ def _iterate(
                 observe(state.step, history[-1].loss, problem)
         if keep:
             keep.stepped(problem, state, team, history)
+    log.info("%s: %d steps in %.2f s", solver.name, state.step, time.perf_counter() - begun)
     return tuple(history), tuple(getattr(state, "notes", ()))
 
 

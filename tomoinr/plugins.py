@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, entry_points
@@ -26,6 +27,8 @@ from tomoinr.interfaces import (
     Volume,
 )
 from tomoinr.stack import Stack
+
+log = logging.getLogger(__name__)
 
 GROUP = "tomoinr"
 KINDS: dict[str, tuple[str, type]] = {
@@ -75,6 +78,8 @@ class Plugins:
             for entry in entry_points(group=GROUP):
                 self._load(entry)
         self._parts = list(self._collect())
+        for broken in self.broken:
+            log.info("not usable: %s: %s", broken.plugin, broken.reason)
 
     def parts(self, kind: str | None = None) -> list[Part]:
         """All parts, or those of one kind, sorted by name."""

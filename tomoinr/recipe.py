@@ -185,13 +185,13 @@ class Recipe:
                 names = solver.partners.get(kind, ())
                 given = named if kind == "solver" else getattr(self, kind)
                 choice = given or Choice(_first(kind, names, plugins))
-                full[kind] = self._full(kind, choice, plugins)
+                full[kind] = self.filled(kind, choice, plugins)
         if steps is not None:
             full["solver"] = _with_steps(full.get("solver"), steps, solver)
         usual = [Choice(name) for name in solver.partners.get("prior", ())]
         priors = usual if self.priors is None else self.priors
-        full["priors"] = tuple(self._full("prior", prior, plugins) for prior in priors)
-        full["prepare"] = tuple(self._full("prepare", step, plugins) for step in self.prepare)
+        full["priors"] = tuple(self.filled("prior", prior, plugins) for prior in priors)
+        full["prepare"] = tuple(self.filled("prepare", step, plugins) for step in self.prepare)
         return replace(self, **full)
 
     def _usual_solver(self, plugins: Plugins, made: Mapping[str, Any]) -> str:
@@ -205,7 +205,7 @@ class Recipe:
                 return GENERAL
         return AUTOMATIC
 
-    def _full(self, kind: str, choice: Choice, plugins: Plugins) -> Choice:
+    def filled(self, kind: str, choice: Choice, plugins: Plugins) -> Choice:
         """A choice with every option: as given, else of the quality's preset, else the default."""
         cls = plugins.find(kind, choice.name).cls
         where = f"{kind} '{choice.name}'"

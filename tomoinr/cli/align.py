@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,15 +20,17 @@ from tomoinr.cli.given import (
     Exclude,
     Force,
     Images,
+    Json,
     PixelSize,
     Prepare,
+    Quality,
     Results,
     Seed,
     TiltAxis,
     choices,
 )
+from tomoinr.cli.plain import tell
 from tomoinr.cli.progress import Progress
-from tomoinr.cli.reconstruct import Quality
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses
@@ -35,6 +38,7 @@ from tomoinr.io import check_folder, describe, save, take
 from tomoinr.io.applied import applied, as_filed, pose_texts, poses_for, quarters
 from tomoinr.io.atomic import atomic, made
 from tomoinr.io.outputs import check_apart, check_suffix
+from tomoinr.io.poses import poses_text
 from tomoinr.io.records import record_beside, record_text
 from tomoinr.loop import run
 from tomoinr.options import table
@@ -78,13 +82,14 @@ def align(
     name: Annotated[
         str, typer.Option(help="The aligned stack in the folder; its suffix is the format.")
     ] = "aligned.mrc",
+    as_json: Json = False,
     force: Force = False,
 ) -> None:
     """Find poses; writes aligned.mrc, aligned.rawtlt, poses.json, poses.xf, .tlt and .xtilt.
 
     What they were made from goes beside them (.provenance.json), for `tomoinr rerun`.
     """
-    given = dict(locals())
+    given = {name: value for name, value in locals().items() if name != "as_json"}
     team, host, size = open_team(), Plugins(), _size(box)
     written = (*POSES, *([ARETOMO] if aln else []))
     names = (name, str(Path(name).with_suffix(".rawtlt")), *written)
@@ -120,6 +125,10 @@ def align(
 
         team.first(write)
         progress.tell(f"wrote {', '.join((*names, record.name))} in {out}")
+    if as_json and team.rank == 0:
+        poses = json.loads(poses_text(found, series))["tilts"]
+        files = {file: str(out / file) for file in (*names, record.name)}
+        tell({"folder": str(out), "files": files, "poses": poses, "notes": list(series.notes)})
 
 
 def apply_poses(

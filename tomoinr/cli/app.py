@@ -5,40 +5,40 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any
 
 import typer
-from rich.console import Console
 
-from tomoinr.cli import align, demo, doctor, info, parts, prepare, reconstruct, report, rerun
+from tomoinr.cli import talk
 from tomoinr.cli.exits import INTERRUPTED, Told
-from tomoinr.errors import TomoinrError, reason
-from tomoinr.teams import close, end
+from tomoinr.cli.listed import SETTINGS, Commands, enlist
+from tomoinr.errors import TomoinrError, did_you_mean, reason
 from tomoinr.teams.launch import launched
 from tomoinr.version import __version__
 
 TOGETHER = ("reconstruct", "run", "rerun", "align", "doctor")  # what several processes can share
+EXAMPLES = """Try, in this order:
+
+  tomoinr demo                    no data needed; the first picture in minutes
+
+  tomoinr info stack.mrc          are angles and pixel size right?
+
+  tomoinr reconstruct stack.mrc   all automatic; says what it assumes
+
+  tomoinr view stack-tomoinr      look at it
+
+Every command has a page of its own: tomoinr reconstruct --help"""
 
 app = typer.Typer(
     name="tomoinr",
+    cls=Commands,
     help="Electron tomography from one tilt series, with no training data.",
+    epilog=EXAMPLES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
-app.command("demo")(demo.demo)
-app.command("simulate")(demo.simulate)
-app.command("reconstruct")(reconstruct.reconstruct)
-app.command("run")(reconstruct.run)
-app.command("align")(align.align)
-app.command("apply-poses")(align.apply_poses)
-app.command("prepare")(prepare.prepare)
-app.command("info")(info.info)
-app.command("rerun")(rerun.rerun)
-app.command("report")(report.report)
-app.command("plugins")(parts.plugins)
-app.command("options")(parts.options)
-app.command("doctor")(doctor.doctor)
+enlist(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -57,42 +57,67 @@ def _root(
         )
 
 
-def main() -> None:
-    """Run a command; a user's mistake ends in one line and exit code 2, never a traceback."""
+def run() -> int:
+    """Carry out the command line; the exit code. A user's mistake is one line, and 2."""
+    talk.begin()
+    program: Any = typer.main.get_command(app)
+    program.params += talk.options(hidden=True)  # every command's page shows them
     try:
-        code = app(standalone_mode=False)
+        code = program(standalone_mode=False)
         if code == INTERRUPTED and not isinstance(code, Told):  # newer Typers catch Ctrl-C
             raise KeyboardInterrupt
-        close()
+        if ending := sys.modules.get("tomoinr.teams.ending"):  # else no team was opened
+            ending.close()
     except (KeyboardInterrupt, typer.Abort) as error:
-        _fail("stopped", INTERRUPTED, error)
+        return _fail("stopped", INTERRUPTED, error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{reason(error)}", 2, error)
+        return _fail(f"{place}{reason(error)}", 2, error)
     except TomoinrError as error:
-        _fail(reason(error), 2, error)
+        return _fail(reason(error), 2, error)
     except (MemoryError, RuntimeError) as error:
         # torch tells of exhausted memory by a plain RuntimeError with its allocator's words
         if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
-            _crash(error)
-        _fail("not enough memory; use fewer or smaller images, or a smaller --depth", 2, error)
+            return _crash(error)
+        too_large = "not enough memory; use fewer or smaller images, or a smaller --depth"
+        return _fail(too_large, 2, error)
     except Exception as error:
         # Typer's own usage errors: newer versions bring their click along, older ones import it,
         # so there is no class to name; all of them can format their message.
         if not hasattr(error, "format_message"):
-            _crash(error)
-        _fail(" ".join(error.format_message().split()), 2, error)
-    sys.exit(code if isinstance(code, int) else 0)
+            return _crash(error)
+        return _fail(_misused(error), 2, error)
+    return code if isinstance(code, int) else 0
 
 
-def _fail(message: str, code: int, error: BaseException) -> NoReturn:
-    message = end(message, code, error)
+def _misused(error: Any) -> str:
+    """A usage error on one line: what was meant, most likely, and where to read on."""
+    said = " ".join(error.format_message().split())
+    said = said.replace("Value error, ", "")
+    if type(error).__name__ == "NoSuchOption":
+        asked = error.option_name
+        near = did_you_mean(asked, getattr(error, "possibilities", None) or ())
+        said = f"No such option: {asked}.{near}"
+    page = getattr(getattr(error, "ctx", None), "command_path", "")
+    if not said or not page:
+        return said
+    return f"{said.rstrip('.')}; see {page} --help" if said[-1] != "?" else said
+
+
+def _fail(message: str, code: int, error: BaseException) -> int:
+    """Say what went wrong, on one of several ranks; the exit code."""
+    if ending := sys.modules.get("tomoinr.teams.ending"):
+        message = ending.end(message, code, error)
+    elif launched(os.environ).rank:
+        message = ""
     if message:  # none after the help that a bare command prints, or from all ranks but one
+        from rich.console import Console
+
         console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
         console.print(f"tomoinr: {message}")
-    sys.exit(code)
+    return code
 
 
-def _crash(error: Exception) -> NoReturn:
+def _crash(error: Exception) -> int:
     """Our own mistake: all there is to know, and an end for the other ranks too."""
-    _fail("".join(traceback.format_exception(error)), 1, error)
+    return _fail("".join(traceback.format_exception(error)), 1, error)

@@ -16,6 +16,8 @@ from tomoinr.api import reconstruct
 from tomoinr.builtin.phantoms import PHANTOMS
 from tomoinr.builtin.simulate import Acquisition, Simulated
 from tomoinr.builtin.simulate import simulate as take
+from tomoinr.cli.given import Json
+from tomoinr.cli.plain import tell
 from tomoinr.cli.progress import Progress
 from tomoinr.cli.simulation import NAMES, write_simulation
 from tomoinr.data import Reconstruction
@@ -51,6 +53,7 @@ def simulate(
     tilt_error: Annotated[float, typer.Option(min=0, help="RMS tilt error, degrees.")] = 0.0,
     background: Annotated[float, typer.Option(min=0, help="Fraction of the mean signal.")] = 0.0,
     gain_drift: Annotated[float, typer.Option(min=0, help="RMS relative gain drift.")] = 0.0,
+    as_json: Json = False,
     force: Force = False,
 ) -> None:
     """Make a tilt series of a phantom: stack.mrc, stack.rawtlt, truth.mrc, truth.json.
@@ -70,7 +73,11 @@ def simulate(
     check_folder(out, (*NAMES, record.name), force)
     write_simulation(take(phantom, (size, size, size), acquisition, seed), out, force)
     _record(record, "simulate", given, NAMES)
-    typer.echo(f"wrote {', '.join((*NAMES, record.name))} in {out}")
+    written = (*NAMES, record.name)
+    if as_json:
+        tell({"folder": str(out), "files": {name: str(out / name) for name in written}})
+    else:
+        typer.echo(f"wrote {', '.join(written)} in {out}")
 
 
 def demo(
@@ -113,6 +120,7 @@ def demo(
 def _record(record: Path, command: str, given: dict[str, Any], names: tuple[str, ...]) -> None:
     """What was asked for, beside what was made of it."""
     recipe = {"run": {"seed": given["seed"]}}
+    given.pop("as_json", None)
     given.pop("json_", None)  # the scores hold times, which no repetition has in common
     text = record_text(record, command, given, names, recipe, Plugins())
     publish({record: text}, given["force"])

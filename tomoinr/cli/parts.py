@@ -10,19 +10,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from tomoinr.cli.given import Json
+from tomoinr.cli.plain import tell
 from tomoinr.options import describe
-from tomoinr.plugins import KINDS, Plugins
+from tomoinr.plugins import KINDS, Part, Plugins
 
 
-def plugins() -> None:
-    """List every part by kind, with the distribution that provides it, and what is broken."""
+def plugins(as_json: Json = False) -> None:
+    """List every part by kind, with the distribution that provides it, and what is broken.
+
+    The names are what --solver, --volume, … and recipes take.
+    """
     console, found = Console(soft_wrap=True), Plugins()
+    if as_json:
+        tell({"parts": [_listed(part) for part in found.parts()], "broken": found.problems()})
+        return
     names = (Column(title, no_wrap=True) for title in ("kind", "name", "from"))
     table = Table(*names, "what it is", box=None, pad_edge=False)
     for part in found.parts():
-        about = (part.cls.__doc__ or "").strip().splitlines()
-        row = (part.kind, part.name, part.provider, about[0] if about else "")
-        table.add_row(*map(escape, row))
+        table.add_row(*map(escape, _listed(part).values()))
     console.print(table)
     for line in found.problems():
         console.print(f"[bold red]broken[/] {escape(line)}", highlight=False)
@@ -31,13 +37,22 @@ def plugins() -> None:
 def options(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
     name: Annotated[str, typer.Argument(help="A part's name, as `tomoinr plugins` lists it.")],
+    as_json: Json = False,
 ) -> None:
-    """Print every option of a part: type, default, meaning."""
+    """Print every option of a part: type, default, meaning.
+
+    tomoinr options solver joint
+    """
     part = Plugins().find(kind, name)
-    console = Console(soft_wrap=True)
-    about = (part.cls.__doc__ or "").strip().splitlines()
-    console.print(f"{kind} '{name}' ({part.provider}): {about[0] if about else ''}", markup=False)
     rows = describe(part.cls.Options)
+    if as_json:
+        told = [row._asdict() | {"required": row.default is MISSING} for row in rows]
+        told = [row | {"default": None} if row["required"] else row for row in told]
+        tell(_listed(part) | {"options": told})
+        return
+    console = Console(soft_wrap=True)
+    about = _listed(part)["about"]
+    console.print(f"{kind} '{name}' ({part.provider}): {about}", markup=False)
     if not rows:
         console.print("It has no options.")
         return
@@ -48,6 +63,12 @@ def options(
         default = "required" if row.default is MISSING else _toml(row.default)
         table.add_row(*map(escape, (row.name, row.type, default, row.meaning)))
     console.print(table)
+
+
+def _listed(part: Part) -> dict[str, str]:
+    """A part in words."""
+    about = (part.cls.__doc__ or "").strip().partition("\n")[0]
+    return {"kind": part.kind, "name": part.name, "from": part.provider, "about": about}
 
 
 def _toml(value: object) -> str:

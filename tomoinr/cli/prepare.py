@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import tomli_w
 import typer
 
-from tomoinr.cli.given import Angles, Excluded, PixelSize, TiltAxis, choices
+from tomoinr.cli.given import OUTPUT, Angles, Excluded, Json, PixelSize, TiltAxis, choices
+from tomoinr.cli.plain import tell
 from tomoinr.cli.progress import Progress
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
@@ -38,7 +39,10 @@ def prepare(
     pixel_size: PixelSize = None,
     tilt_axis: TiltAxis = None,
     exclude: Annotated[str | None, Excluded] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace earlier files.")] = False,
+    as_json: Json = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace earlier files.", rich_help_panel=OUTPUT)
+    ] = False,
 ) -> None:
     """Prepare a tilt series; writes OUT, its angles (.rawtlt) and the steps (.toml) beside it.
 
@@ -68,6 +72,22 @@ def prepare(
                 files.enter_context(atomic(path, force)).write_text(text, "utf-8")
             save(out, series, force, plugins=plugins)
         _tell(progress, _written(series, out, kept))
+    if as_json:
+        tell(_summary(series, out, kept))
+
+
+def _summary(series: TiltSeries, out: Path, kept: Path) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "file": str(out),
+        "angles_file": str(out.with_suffix(".rawtlt")),
+        "recipe": str(kept),
+        "shape": list(series.shape),
+        "angles": series.angles.tolist(),
+        "pixel_size": None if series.pixel_size == 1 else series.pixel_size,
+        "tilt_axis": series.tilt_axis,
+        "notes": list(series.notes),
+    }
 
 
 def _wanted(path: Path | None, given: dict[str, Any], steps: list[str]) -> Recipe:

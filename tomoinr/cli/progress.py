@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.status import Status
 
+from tomoinr.cli.talk import TOLD, silent
 from tomoinr.interfaces import Problem
 
 EVERY = 10.0  # seconds between lines where there is no terminal
@@ -17,7 +18,8 @@ class Progress:
     """Tells steps, speed and loss; of several ranks one speaks."""
 
     def __init__(self, speaks: bool = True) -> None:
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=not speaks)
+        quiet = silent() or not speaks
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=quiet)
         self._status = Status("preparing", console=self._console)
         self._begun: tuple[int, float] | None = None  # the first step told of, and when
         self._told = time.perf_counter()
@@ -40,6 +42,7 @@ class Progress:
     def tell(self, line: str) -> None:
         """One line that stays."""
         self._console.print(line, markup=False)
+        TOLD.info(line)
 
     def stepped(self, step: int, loss: float, problem: Problem) -> None:
         """The state after a step."""

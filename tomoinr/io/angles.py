@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ def angles_beside(path: Path) -> Path | None:
     texts = (text for suffix in BESIDE for text in beside(path, suffix))
     mdocs = (mdoc for mdoc in beside(path, ".mdoc") if read_mdoc(mdoc).has_angles)
     return next(texts, None) or next(mdocs, None)
+
+
+def holds(path: Path, angles: Sequence[float]) -> bool:
+    """Whether a file is there and has these very angles, so that it need not be written."""
+    try:
+        return path.is_file() and read_angles(path) == tuple(angles)
+    except TomoinrError:
+        return False
 
 
 def read_angles(given: Any) -> tuple[float, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,8 @@ from tomoinr.io.orient import Axis, oriented, other_notes, tilt_axis_of
 from tomoinr.io.sections import read_sections
 from tomoinr.plugins import Plugins
 from tomoinr.stack import Stack
+
+log = logging.getLogger(__name__)
 
 UNKNOWN = 1.0  # Å, by which files, and series in memory, say that they know no pixel size
 AT_ONCE = 64 << 20  # bytes of images that are prepared together, where each is on its own
@@ -42,6 +46,7 @@ def open_stack(
             if path.is_dir()
             else f"{path}: no reader knows this file; docs/formats.md lists what can be read"
         )
+    log.debug("%s: %s sections of %s × %s, %s", path, *found.shape, found.dtype)
     said = None if found.pixel_size == UNKNOWN else found.pixel_size
     return replace(found, pixel_size=said if pixel_size is None else pixel_size)
 
@@ -78,12 +83,14 @@ def take(
         raise TomoinrError(
             f"{stack.source}: no image is left of its {stack.shape[0]}; exclude fewer (--exclude)"
         )
+    begun = time.perf_counter()
     whole = next((i for i, step in enumerate(prepare) if not step.apart), len(prepare))
     with told_plainly(f"{stack.source}: cannot be read"):
         series = _read(wanted, prepare[:whole])
     series = replace(series, notes=stack.notes)
     for step in prepare[whole:]:
         series = step.prepare(series)
+    log.info("read %r in %.2f s", series, time.perf_counter() - begun)
     return series
 
 

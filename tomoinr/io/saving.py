@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import tomli_w
 
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError, told_plainly
+from tomoinr.io.angles import holds
 from tomoinr.io.atomic import atomic, check_free, made
 from tomoinr.io.outputs import check_apart, check_folder, check_suffix
 from tomoinr.io.poses import poses_text
@@ -20,6 +22,8 @@ from tomoinr.io.provenance import NAME as PROVENANCE
 from tomoinr.io.provenance import counted_from, provenance
 from tomoinr.io.verify import verify
 from tomoinr.plugins import Plugins
+
+log = logging.getLogger(__name__)
 
 RESULTS = ("volume.mrc", "poses.json", "history.csv", "recipe.toml", PROVENANCE)
 
@@ -31,11 +35,15 @@ def save(
     order: str = "imod",
     plugins: Plugins | None = None,
 ) -> Path:
-    """Write images and `<stem>.rawtlt`, or a volume, to a file whose suffix names the format."""
+    """Write images and `<stem>.rawtlt`, or a volume, to a file whose suffix names the format.
+
+    A `.rawtlt` that has these angles already stays as it is.
+    """
     path = Path(path)
-    texts = {}
+    texts: dict[Path, str] = {}
     if isinstance(value, TiltSeries):
-        texts[path.with_suffix(".rawtlt")] = _lines(map(repr, value.angles.tolist()))
+        angles, beside = value.angles.tolist(), path.with_suffix(".rawtlt")
+        texts = {} if holds(beside, angles) else {beside: _lines(map(repr, angles))}
     _publish_all(path, value, order, texts, force, plugins)
     return path
 
@@ -108,6 +116,7 @@ def _publish_all(
             verify(temporary, value, plugins)
         for target, text in texts.items():
             open_files.enter_context(atomic(target, force)).write_text(text, "utf-8")
+    log.info("wrote %s", ", ".join(str(target) for target in (path, *texts)))
 
 
 def _lines(lines: Iterable[str]) -> str:
