@@ -26,11 +26,11 @@ class Curvature(tomoinr.Prior):
         return self.weight * bends / voxels.numel()
 
 
-def tell(step, loss, problem):
+def tell(record, problem):
     """Called after every logged step; `problem` holds the parts as they are by then."""
-    if step % 20 == 0:
+    if record.step % 20 == 0:
         densest = float(problem.voxels().max())
-        print(f"step {step:4}  loss {loss:.5f}  densest voxel {densest:.2f}")
+        print(f"step {record.step:4}  loss {record.loss:.5f}  densest voxel {densest:.2f}")
 
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -230,9 +230,25 @@ def test_the_pixel_size(tomoinr, here, in_file, asked, told):
     assert tomoinr("run", "out/recipe.toml", "--out", "again")[0] == 0
 
 
+def test_a_run_can_be_watched(tomoinr, here):
+    pytest.importorskip("tensorboard")
+    arguments = ("reconstruct", "stack.mrc", "--solver", "sirt", "--steps", 3, "--trust", "none")
+    shown = ("--live", "--preview", "now.png", "--tensorboard", "log")
+    code, _, told = tomoinr(*arguments, "--out", "out", *shown)
+    assert code == 0 and "reconstructing: step 1 of 3" in told
+    assert "<h1>finished</h1>" in (here / "out/live.html").read_text("utf-8")
+    assert (here / "now.png").read_bytes().startswith(b"\x89PNG") and names(here / "log")
+    for more, name in ((shown[:1], "live.html"), (shown[1:3], "now.png")):
+        (here / "new").mkdir(exist_ok=True)
+        (here / "new/live.html").write_text("mine")
+        code, _, told = tomoinr(*arguments, "--out", "new", *more)
+        assert code == 2 and f"{name}: already exists" in told
+    assert tomoinr(*arguments, "--out", "out", *shown, "--force")[0] == 0
+
+
 def test_a_failing_observer_is_told_and_stops_nothing(tomoinr, here, monkeypatch):
     clumsy = ModuleType("clumsy")
-    clumsy.tomoinr_stepped = hookimpl(lambda step: 1 / 0)
+    clumsy.tomoinr_stepped = hookimpl(lambda record: 1 / 0)
     host = Plugins(builtin, clumsy, installed=False)
     for name in ("api", "io.reading", "io.saving"):
         monkeypatch.setattr(f"tomoinr.{name}.Plugins", lambda: host)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from tomoinr.cli import main
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SWEEPS = {"sweep_wedge_and_dose": "method", "sweep_poses": "method", "compare_losses": "loss"}
-SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in SWEEPS)
+APART = {*SWEEPS, "real_data"}  # which takes a file
+SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in APART)
+DATA = Path(os.environ.get("TOMOINR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TOMOINR = Path(sys.executable).with_name("tomoinr")
 SMALL = ("--size", "20", "--steps", "3")
 QUICK = ("--size", "12", "--quick", "--out", "made")
@@ -67,6 +70,16 @@ def script(tmp_path, monkeypatch):
 def test_script_runs(name, script, capsys):
     script(name, *SMALL)
     assert capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "tooth.h5").is_file(), reason="real data are not there")
+def test_a_real_tooth_is_seen_better_than_by_back_projection(script, tmp_path, capsys):
+    script("real_data", str(DATA / "tooth.h5"), "--columns", "64", "--out", "made")
+    told = dict(re.findall(r"(±60°, [\w-]+): correlation (\S+)", capsys.readouterr().out))
+    ours, plain = float(told["±60°, tomoinr"]), float(told["±60°, back-projected"])
+    assert ours > 0.95 > plain
+    assert (tmp_path / "made" / "slices.png").is_file()
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ CORE = ROOT / "tomoinr"
 
 # A module may import those on the floors below it, and those to its left on its own floor.
 FLOORS = (
-    "version errors geometry options",
+    "version errors doing geometry options",
     "data stack sampling team teams",
     "interfaces state metrics fsc pictures",
     "slicewise",
@@ -21,7 +21,7 @@ FLOORS = (
     "hookspecs faults",
     "plugins",
     "io recipe assemble checkpoint api __init__",
-    "builtin trust report testing cli",
+    "builtin trust report testing live cli",
     "__main__",
 )
 HIGHEST = {"metrics": 1, "fsc": 1, "pictures": 1, "builtin": 5}  # the top floor that these may use
@@ -30,6 +30,8 @@ EXCEPTIONS = {  # methods that users look for on a value, though the work is don
     ("data", "io", "TiltSeries.load"),
     ("data", "io", "TiltSeries.save"),
     ("data", "io", "Reconstruction.save"),
+    ("data", "live", "TiltSeries._repr_html_"),
+    ("data", "live", "Reconstruction._repr_html_"),
 }
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
 ORDER = {name: place for place, name in enumerate(FLOOR)}
@@ -42,8 +44,9 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, files, contracts, the program and measures stand on it.
-LARGEST = 1550
-UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "report", "testing", "teams", "cli", "exact"}
+LARGEST = 1600
+UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "report", "testing", "teams", "cli", "live"}
+UNCOUNTED |= {"exact"}
 UNCOUNTED |= {"metrics", "fsc", "pictures"}
 
 CORE_FILES = sorted(CORE.rglob("*.py"))

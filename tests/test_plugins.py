@@ -200,15 +200,15 @@ def test_parts_are_listed_by_kind_then_name_and_a_module_twice_counts_once():
 def test_observers_see_every_step_and_a_failing_one_stops_nothing():
     seen = []
 
-    def observe(step, problem):  # a hook takes only the arguments it wants
-        seen.append((step, problem.grid.shape))
+    def observe(record):  # a hook takes only the arguments it wants
+        seen.append((record.step, record.of))
 
     found = host(
         module("watcher", tomoinr_stepped=observe),
-        module("clumsy", tomoinr_stepped=lambda loss: 1 / 0),
+        module("clumsy", tomoinr_stepped=lambda problem: 1 / 0),
     )
     result = reconstruct(SERIES, solver="sirt", steps=3, plugins=found)
-    assert seen == [(step, (5, 6, 6)) for step in (1, 2, 3)]
+    assert seen == [(step, 3) for step in (1, 2, 3)]
     assert len(result.history) == 3
     assert found.problems() == ["clumsy: observer: ZeroDivisionError: division by zero"]
 

@@ -67,13 +67,13 @@ def test_a_wrong_turn_is_one_line_that_shows_the_way(program, words, says):
     assert says in error and error.startswith("tomoinr: ") and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "reconstruct"])
+@pytest.mark.parametrize("words", ["--help", "--version", "reconstruct --help", "reconstruct"])
 def test_help_version_and_completion_do_not_wait_for_torch(words):
     """Completion of the commands' names, too: COMP_WORDS are what the shell would give."""
     completing = {"_TOMOINR_COMPLETE": "complete_bash", "COMP_WORDS": "tomoinr re"}
     completing |= {"COMP_CWORD": "1"}
     ran = python(
-        f"import sys, atexit; sys.argv = ['tomoinr', '{words}']\n"
+        f"import sys, atexit; sys.argv = ['tomoinr', *'{words}'.split()]\n"
         "atexit.register(lambda: print('heavy' if 'torch' in sys.modules else 'light'))\n"
         "from tomoinr.cli import main; main()",
         **(completing if words == "reconstruct" else {}),

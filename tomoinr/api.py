@@ -11,6 +11,7 @@ from typing import Any
 from tomoinr.assemble import assemble
 from tomoinr.checkpoint import Checkpoints, start_poses
 from tomoinr.data import Reconstruction, TiltSeries
+from tomoinr.doing import doing
 from tomoinr.errors import TomoinrError
 from tomoinr.exact import run_exactly
 from tomoinr.geometry import Poses
@@ -116,7 +117,8 @@ def execute(
     prepare = [build("prepare", step, plugins) for step in full.prepare]
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
     log.info("recipe: %s", full.table())
-    series = team.once_a_node(lambda: take(stack, data.exclude, prepare))
+    with doing(f"reading {data.stack}"):
+        series = team.once_a_node(lambda: take(stack, data.exclude, prepare))
     start = poses_for(data.poses, series, stack, plugins) if data.poses else None
     # Whole paths, so that it does not matter from where the result is saved.
     data = replace(
@@ -138,7 +140,8 @@ def execute(
     for broken in plugins.broken[broken_before:]:
         tell(f"{broken.plugin}: {broken.reason}")
     result = _documented(result, series, full, data, [*found, _made_by(full, plugins)])
-    team.first(lambda: save_reconstruction(folder, result, full.output.order, force, plugins))
+    with doing(f"writing the results into {folder}"):
+        team.first(lambda: save_reconstruction(folder, result, full.output.order, force, plugins))
     if checkpoints:
         checkpoints.finish(team)
     return result

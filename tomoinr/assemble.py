@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tomoinr.data import Alignment, TiltSeries
+from tomoinr.doing import doing
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid, Poses
 from tomoinr.interfaces import Prior, Problem, Solver, check_fit
@@ -65,7 +66,8 @@ def rough_alignment(
     learned = recipe.poses is not None and recipe.poses.name != "fixed"
     if not recipe.run.align or not learned or (made and "poses" in made):
         return None
-    return plugins.align(series)
+    with doing("finding rough poses"):
+        return plugins.align(series)
 
 
 def _nominal(series: TiltSeries, start: Poses | None) -> Poses:

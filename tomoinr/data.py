@@ -52,6 +52,11 @@ class TiltSeries:
             f"{self.pixel_size:g} Å, {', '.join(self.channels)}, from {self.source})"
         )
 
+    def _repr_html_(self) -> str:
+        from tomoinr.live.notebook import series_html  # notebooks alone ask for it
+
+        return series_html(self)
+
     @property
     def shape(self) -> Shape:
         """(tilts, rows, columns)."""
@@ -106,11 +111,21 @@ class Alignment(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One line of a run's history."""
+    """One line of a run's history; what follows `seconds` is there where the solver knows it.
+
+    `stage`: what it does, in plain words; `of`: steps planned in all, 0 if unknown; `validation`:
+    the loss on data held back; `moved`: pixels by which the usual image last moved; `part`: how
+    much of the work is done (0 to 1), where some steps take longer than others.
+    """
 
     step: int
     loss: float
     seconds: float
+    stage: str = ""
+    of: int = 0
+    validation: float | None = None
+    moved: float | None = None
+    part: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,6 +148,11 @@ class Reconstruction:
         return (
             f"Reconstruction({self.voxels.shape} voxels of {self.grid.spacing:g} Å, {steps} steps)"
         )
+
+    def _repr_html_(self) -> str:
+        from tomoinr.live.notebook import reconstruction_html
+
+        return reconstruction_html(self)
 
     def save(self, folder: str | Path, order: str = "imod", force: bool = False) -> Path:
         """Write volume.mrc, poses, history, recipe and provenance into a folder."""

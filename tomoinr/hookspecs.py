@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pluggy
 
-from tomoinr.data import Alignment, Reconstruction, TiltSeries
+from tomoinr.data import Alignment, Reconstruction, Record, TiltSeries
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import PoseModel, Preparation, Prior, Problem, Projector, Solver, Volume
 from tomoinr.stack import Stack
@@ -89,5 +89,5 @@ def tomoinr_libraries() -> dict[str, str]:  # type: ignore[empty-body]
 
 
 @spec
-def tomoinr_stepped(step: int, loss: float, problem: Problem) -> None:
+def tomoinr_stepped(record: Record, problem: Problem) -> None:
     """Called on rank 0 after every logged step; what it returns or raises stops nothing."""

@@ -165,7 +165,11 @@ class Problem:
 class State(Protocol):
     """Where a solver stands: what a checkpoint must hold beside the parameters.
 
-    It may have `notes`, lines of plain words on what was found; the result takes them over.
+    It may have `notes`, lines of plain words on what was found; the result takes them over. It
+    may tell how it is getting on by `stage`, `of`, `validation`, `moved` and `part`: what they
+    mean is in `data.Record`, which they go to after each logged step. Without `of`, the solver's
+    option `steps` counts. `current` is the problem that it works on, where that is another than the
+    one given: observers get it.
     """
 
     step: int

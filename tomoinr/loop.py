@@ -11,14 +11,15 @@ from typing import Protocol
 import torch
 
 from tomoinr.data import Reconstruction, Record
+from tomoinr.doing import doing
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Problem, Solver, State, check_fit
 from tomoinr.team import Solo, Team
 
 log = logging.getLogger(__name__)
 
-Observer = Callable[[int, float, Problem], None]
-"""Called on rank 0 with (step, loss, problem) after every logged step."""
+Observer = Callable[[Record, Problem], None]
+"""Called on rank 0 after every logged step."""
 
 
 class Keeper(Protocol):
@@ -45,7 +46,8 @@ def run(
     team.copy_([*modules.parameters(), *modules.buffers()])
     with flushed_denormals():
         history, notes = _iterate(problem, solver, team, observers, checkpoints)
-    return _result(problem, team, history, notes)
+    with doing("rendering the volume"):
+        return _result(problem, team, history, notes)
 
 
 @contextmanager
@@ -62,7 +64,8 @@ def flushed_denormals() -> Iterator[None]:
 def _iterate(
     problem: Problem, solver: Solver, team: Team, observers: Sequence[Observer], keep: Keeper | None
 ) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-    state = solver.init(problem, team)
+    with doing(f"setting up the solver {solver.name}"):
+        state = solver.init(problem, team)
     # Reading a loss waits for the device: on a GPU, not at every step.
     every = 1 if team.device.type == "cpu" else 10
     history = [*keep.resume(problem, state, team)] if keep else []
@@ -71,15 +74,28 @@ def _iterate(
         loss = solver.step(problem, state, team)
         if state.step % every and not solver.done(problem, state):
             continue
-        history.append(Record(state.step, float(loss), time.perf_counter() - begun))
+        history.append(_record(solver, state, float(loss), time.perf_counter() - begun))
         _check_loss(history[-1], solver)
         if team.rank == 0:
             for observe in observers:
-                observe(state.step, history[-1].loss, problem)
+                observe(history[-1], getattr(state, "current", problem))
         if keep:
             keep.stepped(problem, state, team, history)
     log.info("%s: %d steps in %.2f s", solver.name, state.step, time.perf_counter() - begun)
     return tuple(history), tuple(getattr(state, "notes", ()))
+
+
+def _record(solver: Solver, state: State, loss: float, seconds: float) -> Record:
+    """What the state tells of itself; numbers on a device are read here."""
+
+    def number(name: str) -> float | None:
+        value = getattr(state, name, None)
+        return None if value is None else float(value)
+
+    stage, options = getattr(state, "stage", ""), getattr(solver, "options", None)
+    of = getattr(state, "of", 0) or getattr(options, "steps", 0)
+    told = map(number, ("validation", "moved", "part"))
+    return Record(state.step, loss, seconds, stage, of, *told)
 
 
 def _check_loss(record: Record, solver: Solver) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 
 from tomoinr import hookspecs
-from tomoinr.data import Alignment, Reconstruction, TiltSeries
+from tomoinr.data import Alignment, Reconstruction, Record, TiltSeries
 from tomoinr.errors import TomoinrError, did_you_mean, reason
 from tomoinr.faults import misspelt_hooks, part_fault, strange_arguments
 from tomoinr.geometry import Poses
@@ -151,9 +151,9 @@ class Plugins:
                 found[self._providers[impl.plugin_name]] = reason(error)
         return found
 
-    def stepped(self, step: int, loss: float, problem: Problem) -> None:
+    def stepped(self, record: Record, problem: Problem) -> None:
         """Tell every observer; one that fails stops nothing, and is listed as broken."""
-        told = {"step": step, "loss": loss, "problem": problem}
+        told = {"record": record, "problem": problem}
         for impl in self._manager.hook.tomoinr_stepped.get_hookimpls():
             try:
                 impl.function(*(told[name] for name in impl.argnames))

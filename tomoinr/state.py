@@ -8,10 +8,13 @@ from torch import Tensor
 
 
 class Iterate:
-    """Where an iteration stands; `tensors` is what the next step starts from."""
+    """Where an iteration stands; `tensors` is what the next step starts from.
+
+    `of`: steps planned in all, where it is not the solver's option `steps` that says so.
+    """
 
     def __init__(self, **tensors: Tensor) -> None:
-        self.step = 0
+        self.step, self.of = 0, 0
         self.tensors = tensors
 
     def state_dict(self) -> dict[str, Any]:

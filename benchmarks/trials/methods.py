@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tomoinr import Reconstruction, TomoinrError, reconstruct
+from tomoinr import Reconstruction, Record, TomoinrError, reconstruct
 from tomoinr.interfaces import Problem
 from tomoinr.metrics import score
 from tomoinr.plugins import Plugins
@@ -121,8 +121,8 @@ class Oracle:
         self.ssim, self.voxels, self.step = -1.0, truth, 0
         self.seconds, self.spent, self.begun = 0.0, 0.0, time.perf_counter()
 
-    def __call__(self, step: int, loss: float, problem: Problem) -> None:
-        if step not in CHECKPOINTS:
+    def __call__(self, record: Record, problem: Problem) -> None:
+        if (step := record.step) not in CHECKPOINTS:
             return
         seen = time.perf_counter()
         voxels = problem.voxels()[0].numpy()

@@ -40,7 +40,9 @@ class Fbp(Solver):
 
     def init(self, problem: Problem, team: Team) -> Iterate:
         """Nothing to prepare."""
-        return Iterate()
+        state = Iterate()
+        state.of = 1
+        return state
 
     def step(self, problem: Problem, state: Iterate, team: Team) -> Tensor:  # type: ignore[override]
         """The whole reconstruction; the loss is its mean squared residual."""

@@ -55,6 +55,7 @@ class JointState:
             self._whole = replace(problem, series=kept)
         self._half = halved(self._whole) if self._half_steps else self._whole
         self.noise = PixelNoise.even(images, self.unit)
+        self.moved: Tensor | None = None  # pixels, rms: by which the last step moved poses
 
     @property
     def problem(self) -> Problem:
@@ -65,6 +66,20 @@ class JointState:
     def stopped(self) -> bool:
         """Whether the held-out noise says that this is enough."""
         return self.stopping is not None and self.stopping.stopped
+
+    @property
+    def stage(self) -> str:
+        """What the last step learned."""
+        done = self.step - 1
+        moving = self._poses and done >= self._options.pose_start * self._options.steps
+        size = ", at half the size" if done < self._half_steps else ""
+        return ("volume and poses" if moving else "volume") + size
+
+    @property
+    def validation(self) -> float | None:
+        """The last loss on held-out noise, if any was held out."""
+        seen = self.stopping.history if self.stopping else ()
+        return seen[-1][1] if seen else None
 
     def begin(self, team: Team) -> None:
         """Step sizes of this moment, no gradients, and the noise where a loss needs it."""
@@ -103,7 +118,9 @@ class JointState:
     @torch.no_grad()
     def update(self, team: Team) -> None:
         """Move, keep voxels from going negative, average, and judge; at the end, settle."""
+        before = [pose.clone() for pose in self._poses]
         self._optimisers.step()
+        self.moved = _distance(before, self._poses)
         if self.linear:
             self._volume[0].clamp_(min=0)
         self.step += 1
@@ -141,6 +158,14 @@ class JointState:
 
     def _parameters(self) -> list[nn.Parameter]:
         return [*self._volume, *self._poses]
+
+
+def _distance(before: list[Tensor], after: list[nn.Parameter]) -> Tensor | None:
+    """RMS over what is learned of poses, whose unit is about a pixel; none where they are held."""
+    if not after:
+        return None
+    moves = [(new - old).flatten() for old, new in zip(before, after, strict=True)]
+    return torch.cat(moves).square().mean().sqrt()
 
 
 def _half_steps(linear: bool, options: Joint.Options) -> int:

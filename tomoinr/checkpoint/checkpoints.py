@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tomoinr.checkpoint.folder import Folder
+from tomoinr.checkpoint.history import packed, unpacked
 from tomoinr.checkpoint.nested import flattened
 from tomoinr.checkpoint.origin import Origin, check, other_versions
 from tomoinr.checkpoint.pace import Pace
@@ -74,7 +73,7 @@ class Checkpoints:
             with told_plainly(f"{self._folder.path}: does not fit these parts"):
                 problem.modules().load_state_dict(kept["modules"])
                 state.load_state_dict(kept["state"])
-            history = tuple(Record(int(n), *rest) for n, *rest in kept["history"].tolist())
+            history = unpacked(kept["history"])
         self._last = state.step, time.monotonic()
         return history
 
@@ -123,14 +122,13 @@ class Checkpoints:
 
     def _write(self, problem: Problem, state: State, team: Team, history: list[Record]) -> None:
         """All ranks tell what they have; rank 0 writes it down."""
-        records = [[r.step, r.loss, r.seconds] for r in history]
         found, known = self._alignment, state.state_dict()  # which makes the volume whole
         value = {
             "step": state.step,
             "made_from": self._made_from,
             "ranks": team.size,
             "alignment": found and (found.poses.rotation, found.poses.shift, found.notes),
-            "history": torch.tensor(records, dtype=torch.float64),
+            "history": packed(history),
             "modules": problem.modules().state_dict(),
             "state": known,
         }

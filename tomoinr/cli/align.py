@@ -40,7 +40,7 @@ from tomoinr.io.atomic import atomic, made
 from tomoinr.io.outputs import check_apart, check_suffix
 from tomoinr.io.poses import poses_text
 from tomoinr.io.records import record_beside, record_text
-from tomoinr.loop import run
+from tomoinr.loop import Observer, run
 from tomoinr.options import table
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Data, Recipe, build
@@ -110,7 +110,7 @@ def align(
         found = begin or _roughly(series, host, progress.tell)
         if not rough:
             problem, solver = assemble(series, recipe, host, found)
-            observers = [progress.stepped, host.stepped]
+            observers: list[Observer] = [progress, host.stepped]
             result = run(problem.to(team.device), solver, team, observers)
             found = result.poses
             for line in result.notes:

@@ -161,7 +161,7 @@ def _timed(taken: Simulated, **options: Any) -> tuple[Reconstruction, float]:
             taken.series(),
             team=open_team(),
             plugins=Plugins(),
-            observers=[progress.stepped],
+            observers=[progress],
             **options,
         )
     return result, time.perf_counter() - begun

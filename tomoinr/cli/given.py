@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tomoinr.cli.talk import PANEL as SAID
-from tomoinr.recipe import Choice
+
+if TYPE_CHECKING:
+    from tomoinr.recipe import Choice
 
 DATA, PARTS, OUTPUT = "The data", "The parts", "The results"  # panels of a help page
 
@@ -98,6 +100,8 @@ Json = Annotated[
 
 def choices(words: Iterable[str | Mapping[str, Any]] | None) -> list[Choice]:
     """Parts from the command line; a command that is repeated has them as tables."""
+    from tomoinr.recipe import Choice  # imports torch: only when there is work
+
     return [
         Choice.written(word) if isinstance(word, str) else Choice.of(word, "a step")
         for word in words or ()

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import enum
-import shlex
-import sys
-import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tomoinr.api import execute
-from tomoinr.checkpoint import Checkpoints, Signals, Stopped
-from tomoinr.cli.exits import INTERRUPTED, TO_BE_RESUMED, Told
 from tomoinr.cli.given import (
     DATA,
     OUTPUT,
@@ -38,21 +31,10 @@ from tomoinr.cli.given import (
     Steps,
     TiltAxis,
     Volume,
+    choices,
 )
-from tomoinr.cli.plain import tell
-from tomoinr.cli.plan import show
-from tomoinr.cli.progress import Progress
-from tomoinr.cli.report import FILE as REPORT
-from tomoinr.cli.report import Page, report_on
-from tomoinr.cli.summary import summary
+from tomoinr.cli.how import How
 from tomoinr.cli.talk import say
-from tomoinr.data import Reconstruction
-from tomoinr.io import RESULTS, check_folder
-from tomoinr.recipe import Choice, Recipe
-from tomoinr.team import Team
-from tomoinr.teams import open_team
-from tomoinr.trust import FILES, assess, save
-from tomoinr.trust import Trust as Judged
 
 
 class Trust(enum.StrEnum):
@@ -63,7 +45,6 @@ class Trust(enum.StrEnum):
     full = "full"
 
 
-JUDGED = {Trust.none: (), Trust.quick: FILES[:1], Trust.full: FILES}  # what each writes
 RUN = "The run"  # a panel of the help page
 Folder = Annotated[
     Path | None,
@@ -102,6 +83,39 @@ DryRun = Annotated[
         "--dry-run",
         help="Say what would be done, how long it would take and how much memory; write nothing.",
         rich_help_panel=RUN,
+    ),
+]
+Page = Annotated[
+    bool,
+    typer.Option(
+        "--report/--no-report",
+        help="Write report.html, a page on the result.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+WATCH = "While it runs"
+Live = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="Keep live.html in --out: a page with slices and losses of the run.",
+        rich_help_panel=WATCH,
+    ),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--preview",
+        help="Keep a PNG file with slices and losses of the run.",
+        rich_help_panel=WATCH,
+    ),
+]
+Board = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        help="Folder in which to log the run for TensorBoard.",
+        rich_help_panel=WATCH,
     ),
 ]
 
@@ -146,6 +160,9 @@ def reconstruct(
     report: Page = True,
     checkpoint_every: Often = "5min",
     resume: Resume = False,
+    live: Live = False,
+    preview: Picture = None,
+    tensorboard: Board = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
@@ -164,6 +181,9 @@ def reconstruct(
     Any option of a part can be set in a recipe: edit the one that this
     writes, or `tomoinr recipe init`, then `tomoinr run recipe.toml`.
     """
+    from tomoinr.cli.carry_out import carry_out  # torch: only when there is work
+    from tomoinr.recipe import Recipe
+
     if out is None:
         out = _beside(stack)
         say(f"results go to {out} (--out names another folder)")
@@ -178,12 +198,9 @@ def reconstruct(
     parts = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}
     table |= {kind: name for kind, name in parts.items() if name is not None}
     table |= {"prior": prior} if prior else {}
-    table |= {"prepare": [Choice.written(text).table() for text in prepare]} if prepare else {}
-    chosen = Recipe.parse(table)
-    if dry_run:
-        show(chosen, steps, trust.value, force, as_json)
-    else:
-        _execute(chosen, steps, trust, report, checkpoint_every, resume, force, as_json)
+    table |= {"prepare": [step.table() for step in choices(prepare)]} if prepare else {}
+    how = How(steps, trust.value, report, checkpoint_every, resume, dry_run, as_json, force)
+    carry_out(Recipe.parse(table), how.watched(live, preview, tensorboard))
 
 
 def run(
@@ -194,78 +211,21 @@ def run(
     report: Page = True,
     checkpoint_every: Often = "5min",
     resume: Resume = False,
+    live: Live = False,
+    preview: Picture = None,
+    tensorboard: Board = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
     """Carry out a recipe; paths in it count from its own folder."""
-    chosen = Recipe.load(recipe, out)
-    if dry_run:
-        show(chosen, steps, trust.value, force, as_json)
-    else:
-        _execute(chosen, steps, trust, report, checkpoint_every, resume, force, as_json)
+    from tomoinr.cli.carry_out import carry_out
+    from tomoinr.recipe import Recipe
+
+    how = How(steps, trust.value, report, checkpoint_every, resume, dry_run, as_json, force)
+    carry_out(Recipe.load(recipe, out), how.watched(live, preview, tensorboard))
 
 
 def _beside(stack: Path) -> Path:
     """The usual folder for results: here, named after the stack."""
     return Path(f"{stack.resolve().name.split('.')[0]}-tomoinr")
-
-
-def _execute(
-    recipe: Recipe,
-    steps: int | None,
-    trust: Trust,
-    report: bool,
-    every: str,
-    resume: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
-    begun = time.perf_counter()
-    folder, order, team = Path(recipe.output.folder), recipe.output.order, open_team()
-    check_folder(folder, (*RESULTS, *JUDGED[trust], REPORT), force)
-    with Progress(team.rank == 0) as progress:
-        with Signals() as signals:
-            checkpoints = Checkpoints(
-                folder / "checkpoints", every, resume, force, progress.tell, signals.asked
-            )
-            result = _stoppable(recipe, steps, force, team, progress, checkpoints)
-        progress.tell(f"wrote {', '.join(RESULTS)} in {folder}")
-        judged: Judged | None = None
-        written: tuple[str, ...] = ()
-        if trust is not Trust.none:
-            judged = assess(result, trust is Trust.full, team=team)
-            written = team.first(partial(save, folder, judged, result, order, force)) or ()
-            for line in (*judged.lines(), f"wrote {', '.join(written)} in {folder}"):
-                progress.tell(line)
-        team.first(lambda: report_on(folder, result if report else None, progress))
-    if as_json and team.rank == 0:
-        seconds = time.perf_counter() - begun
-        tell(summary(folder, result, judged, (*RESULTS, *written), seconds))
-
-
-def _stoppable(
-    recipe: Recipe,
-    steps: int | None,
-    force: bool,
-    team: Team,
-    progress: Progress,
-    checkpoints: Checkpoints,
-) -> Reconstruction:
-    """The result, unless a signal comes first: then how to go on, and an exit code that says so."""
-    try:
-        return execute(
-            recipe,
-            steps=steps,
-            force=force,
-            team=team,
-            tell=progress.tell,
-            observers=[progress.stepped],
-            checkpoints=checkpoints,
-        )
-    except Stopped as stopped:
-        words = [word for word in sys.argv[1:] if word != "--resume"]
-        again = shlex.join(["tomoinr", *words, "--resume"])
-        progress.tell(f"{stopped}; go on with: {again}")
-        code = INTERRUPTED if stopped.signal == "SIGINT" else TO_BE_RESUMED
-        raise typer.Exit(Told(code)) from None

@@ -11,12 +11,10 @@ import typer
 from tomoinr.cli.given import Force
 from tomoinr.cli.progress import Progress
 from tomoinr.data import Reconstruction
+from tomoinr.doing import doing
 from tomoinr.errors import TomoinrError, reason
 from tomoinr.io import check_folder
 
-Page = Annotated[
-    bool, typer.Option("--report/--no-report", help="Write report.html, a page on the result.")
-]
 FILE = "report.html"
 
 
@@ -62,7 +60,8 @@ def report_on(folder: Path, result: Reconstruction | None, progress: Progress) -
         (folder / FILE).unlink(missing_ok=True)
         if result is None:
             return
-        write(folder, result)
+        with doing(f"writing {FILE}"):
+            write(folder, result)
     except Exception as error:
         progress.tell(f"no {FILE}: {reason(error)}; the result is whole")
         return

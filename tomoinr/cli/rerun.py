@@ -82,7 +82,7 @@ def _result_again(folder: Path, out: Path | None, anyway: bool, force: bool) -> 
     with Progress(team.rank == 0) as progress:
         for line in _changes(folder, recipe, anyway):
             progress.tell(line)
-        execute(recipe, force=force, team=team, tell=progress.tell, observers=[progress.stepped])
+        execute(recipe, force=force, team=team, tell=progress.tell, observers=[progress])
         told = team.first(lambda: _compared(folder / VOLUME, again / VOLUME))
         progress.tell(f"{again}: {told}")
 

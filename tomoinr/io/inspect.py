@@ -101,7 +101,7 @@ def read_result(folder: Path) -> dict[str, Any]:
         history = folder / "history.csv"
         lines = history.read_text("utf-8").splitlines() if history.is_file() else []
         rows = list(csv.DictReader(lines))
-        last = {name: float(value) for name, value in rows[-1].items()} if rows else {}
+        last = {name: float(rows[-1][name]) for name in ("step", "loss")} if rows else {}
         trust = folder / "trust.json"
         said = json.loads(trust.read_text("utf-8")) if trust.is_file() else {}
         warnings = list(said.get("warnings", []))

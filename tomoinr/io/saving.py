@@ -16,6 +16,7 @@ from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError, told_plainly
 from tomoinr.io.angles import holds
 from tomoinr.io.atomic import atomic, check_free, made
+from tomoinr.io.history import history_text
 from tomoinr.io.outputs import check_apart, check_folder, check_suffix
 from tomoinr.io.poses import poses_text
 from tomoinr.io.provenance import NAME as PROVENANCE
@@ -58,11 +59,10 @@ def save_reconstruction(
     """Write volume.mrc and what explains it (`RESULTS`): all of them, or none."""
     folder, plugins = Path(folder), plugins or Plugins()
     check_folder(folder, RESULTS, force)
-    records = (f"{r.step},{r.loss!r},{r.seconds:.6f}" for r in result.history)
     recipe = _recipe_text(result, folder, order)
     texts = {
         folder / "poses.json": poses_text(result.poses, result.series),
-        folder / "history.csv": _lines(("step,loss,seconds", *records)),
+        folder / "history.csv": history_text(result.history),
         folder / "recipe.toml": recipe,
         folder / PROVENANCE: _provenance_text(result, folder, recipe, plugins),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tomoinr.data import Reconstruction, TiltSeries
+from tomoinr.doing import doing
 from tomoinr.errors import TomoinrError
 from tomoinr.fsc import Fsc, fsc
 from tomoinr.plugins import Plugins
@@ -61,8 +62,11 @@ def halves(
         raise TomoinrError(
             f"{result.series.source}: too few tilts to compare two halves of them; four are needed"
         )
-    parts = (with_views(result, views) for views in split(result.series))
-    first, second = (again(part, quality, plugins=plugins, team=team) for part in parts)
+    made = []
+    for number, views in enumerate(split(result.series), start=1):
+        with doing(f"trust: reconstructing half {number} of 2 of the images"):
+            made.append(again(with_views(result, views), quality, plugins=plugins, team=team))
+    first, second = made
     tilts = result.poses.angles().tilt.numpy()
     return Halves(first, second, fsc(first, second, tilts), result.grid.spacing)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tomoinr.data import Reconstruction
+from tomoinr.doing import doing
 from tomoinr.io import check_folder
 from tomoinr.io import save as save_volume
 from tomoinr.io.atomic import atomic, made
@@ -89,7 +90,8 @@ def assess(
     `members` times for the uncertainty of every voxel.
     """
     result, factor = moderate(one_channel(result, channel))
-    fit, wedge = residuals(result), filled(result.voxels, result.poses.angles().tilt.numpy())
+    with doing("trust: comparing the images with the volume"):
+        fit, wedge = residuals(result), filled(result.voxels, result.poses.angles().tilt.numpy())
     quality: Quality | None = None if full else "fast"
     compared = error = None
     if can_be_halved(result.series):

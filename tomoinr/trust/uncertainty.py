@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tomoinr.builtin.noise import calibrate
 from tomoinr.data import Reconstruction
+from tomoinr.doing import doing
 from tomoinr.errors import TomoinrError
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Quality
@@ -56,12 +57,11 @@ def uncertainty(
     compared = compared or halves(result, quality, plugins, team)
     voxels = result.voxels if quality is None else again(result, quality, None, plugins, team)
     centre = replace(result, voxels=voxels)
-    found = np.stack(
-        [
-            again(with_images(centre, images), quality, seed, plugins, team)
-            for seed, images in enumerate(_drawn(centre, members), start=1)
-        ]
-    )
+    drawn = []
+    for seed, images in enumerate(_drawn(centre, members), start=1):
+        with doing(f"trust: reconstructing member {seed} of {members}, for the uncertainty"):
+            drawn.append(again(with_images(centre, images), quality, seed, plugins, team))
+    found = np.stack(drawn)
     scatter = found.var(axis=0, ddof=1)
     factor = float(np.sqrt(np.square(compared.error).mean() / max(scatter.mean(), 1e-30)))
     lost = voxels - found.mean(axis=0)

@@ -215,7 +215,7 @@ def test_poses_are_learned_and_handed_out(pipeline):
     number = given.create("TOMOINR", poses="shift", pose_steps=80, **BRIEF)
     seen = []
     algorithm = astra.algorithm.get_plugin_object(number)
-    algorithm.observers.append(lambda step, loss, problem: seen.append(loss))
+    algorithm.observers.append(lambda record, problem: seen.append(record.loss))
     astra.algorithm.run(number)
     dx = algorithm.poses.shift[:, 0].numpy()
     basis = np.stack((np.cos(TILTS), np.sin(TILTS)), 1)  # the ball itself may have moved

@@ -46,7 +46,7 @@ def in_ascii(method: Method) -> Method:
 class Algorithm:
     """What ASTRA asks of an algorithm. After a run: poses, history and notes.
 
-    `observers` are called with (step, loss, problem) during a run.
+    `observers` are called with (record, problem) during a run.
     """
 
     astra_name: ClassVar[str]

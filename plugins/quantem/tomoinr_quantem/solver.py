@@ -53,7 +53,9 @@ class QuantemInr(Solver):
     def init(self, problem: Problem, team: Team) -> QuantemState:
         """Refuse what quantEM cannot do, and build its network."""
         self._check(problem)
-        return QuantemState(Learner(problem, self.options) if team.rank == 0 else None)
+        state = QuantemState(Learner(problem, self.options) if team.rank == 0 else None)
+        state.of = self._steps(problem)
+        return state
 
     def step(self, problem: Problem, state: QuantemState, team: Team) -> Tensor:  # type: ignore[override]
         """`every` batches, then the voxels; the loss is their mean squared residual."""

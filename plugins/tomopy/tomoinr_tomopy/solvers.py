@@ -38,7 +38,9 @@ def solver(method: Method) -> type[Solver]:
         def init(self, problem: Problem, team: Team) -> Iterate:
             """Refuse what TomoPy cannot do, and start where it starts."""
             _check(problem, self.name, method)
-            return Iterate()
+            state, rows = Iterate(), problem.grid.shape[0]
+            state.of = ceil(rows / _thick(rows)) if method.whole else self.options.steps
+            return state
 
         def step(self, problem: Problem, state: Iterate, team: Team) -> Tensor:  # type: ignore[override]
             """`every` iterations, or a slab to its end; the loss is the mean squared residual."""
@@ -63,8 +65,13 @@ def solver(method: Method) -> type[Solver]:
 
 def _slab(problem: Problem, number: int) -> slice:
     """One of at most `PORTIONS` slabs of slices."""
-    thick = ceil(problem.grid.shape[0] / PORTIONS)
+    thick = _thick(problem.grid.shape[0])
     return slice(number * thick, (number + 1) * thick)
+
+
+def _thick(rows: int) -> int:
+    """Slices of a slab."""
+    return ceil(rows / PORTIONS)
 
 
 def _check(problem: Problem, who: str, method: Method) -> None:

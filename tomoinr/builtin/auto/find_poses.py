@@ -39,6 +39,8 @@ class Chosen(PoseModel):
 class FindPoses(Stage):
     """The joint solver on images that are alike, where a first volume shows that it is needed."""
 
+    name = "search for poses"
+
     def __init__(self, problem: Problem, team: Team, steps: int, capture: float) -> None:
         smooth = TotalVariation(TotalVariation.Options())
         some = alike(problem.series.images).nonzero()[:, 0]
@@ -52,6 +54,11 @@ class FindPoses(Stage):
         self.steps, self._team = steps, team
         self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture))
         self._state: JointState
+
+    @property
+    def motion(self) -> Tensor | None:
+        """By the last batch."""
+        return self._state.moved
 
     def enter(self, before: Stage | None) -> None:
         """A joint run of its own, or none."""

@@ -18,6 +18,7 @@ from tomoinr.builtin.noise import weigh
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
+from tomoinr.doing import doing
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
@@ -37,8 +38,16 @@ class Sharpen(Stage):
     uneven = 0.0  # standard deviation of the images' gains
 
     def __init__(
-        self, problem: Problem, team: Team, steps: int, finer: int, caution: float, balance: Balance
+        self,
+        problem: Problem,
+        team: Team,
+        name: str,
+        steps: int,
+        finer: int,
+        caution: float,
+        balance: Balance,
     ) -> None:
+        self.name = name
         self._own, self._team, self.finer, self._balance = problem, team, finer, balance
         self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
@@ -78,7 +87,8 @@ class Sharpen(Stage):
         """What the volume so far says: where images are, and how strongly edges are kept down."""
         free = self._own.poses
         if any(p.requires_grad for p in free.parameters()):
-            change = propose(last.with_poses(free), self._team, last.weights)
+            with doing("moving poses"):
+                change = propose(last.with_poses(free), self._team, last.weights)
             if same and self.finer > 1:
                 back = change.common * last.common < 0
                 self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
@@ -94,7 +104,8 @@ class Sharpen(Stage):
 
     def best_caution(self) -> float:
         """What held-out images say."""
-        return best_caution(self.problem, self._team, self.weights, self._error)
+        with doing("choosing smoothness by held-out images"):
+            return best_caution(self.problem, self._team, self.weights, self._error)
 
     def step(self) -> Tensor:
         """One primal-dual iteration; the loss in units of the joint solver's."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tomoinr.builtin.auto.balance import Balance
 from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, roomy, sharper
+from tomoinr.builtin.auto.course import part
 from tomoinr.builtin.auto.find_poses import FindPoses
 from tomoinr.builtin.auto.fineness import FINEST, fineness
 from tomoinr.builtin.auto.sharpen import Sharpen
@@ -47,9 +48,30 @@ class AutoState:
             if stage.steps:
                 self.entered = stage
 
-    def total(self) -> int:
+    @property
+    def current(self) -> Problem | None:
+        """The stage's: on its lattice, with poses as they are now."""
+        return self.entered.problem if self.entered else None
+
+    @property
+    def of(self) -> int:
         """Steps in all, as far as is known."""
         return sum(stage.steps for stage in self.stages)
+
+    @property
+    def stage(self) -> str:
+        """What the last step belonged to."""
+        return self.entered.name if self.entered else ""
+
+    @property
+    def moved(self) -> Tensor | float | None:
+        """By how much poses last moved the usual image (pixels), if they did."""
+        return self.entered.motion if self.entered else None
+
+    @property
+    def part(self) -> float:
+        """How much of the work is done."""
+        return part(self.stages, self.step)
 
     def state_dict(self) -> dict[str, Any]:
         """The step, the plan, and what the stage under way needs."""
@@ -141,19 +163,23 @@ class Auto(Solver):
 
     def done(self, problem: Problem, state: AutoState) -> bool:  # type: ignore[override]
         """After the last stage."""
-        return state.step >= state.total()
+        return state.step >= state.of
 
 
 def plan(problem: Problem, team: Team, options: Auto.Options, finer: int) -> list[Stage]:
     """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
-    half = options.preview // 2
+    half, rounds = options.preview // 2, options.rounds
     sharpen = partial(Sharpen, problem, team, caution=options.caution, balance=options.balance)
-    coarse, fine = partial(sharpen, finer=1), partial(sharpen, finer=finer)
-    outline: list[tuple[int, Any]] = [(half, coarse), (half, coarse)]
+    outline: list[tuple[int, Any]] = [
+        (half, partial(sharpen, finer=1, name=f"preview {i} of 2")) for i in (1, 2)
+    ]
     if any(p.requires_grad for p in problem.poses.parameters()):
         search = partial(FindPoses, problem, team, capture=options.capture)
         outline.insert(1, (options.pose_steps, search))
-    outline += [(options.round_steps, fine)] * options.rounds
+    outline += [
+        (options.round_steps, partial(sharpen, finer=finer, name=f"round {i} of {rounds}"))
+        for i in range(1, rounds + 1)
+    ]
     lengths = _fitted([steps for steps, _ in outline], options.steps)
     return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
 

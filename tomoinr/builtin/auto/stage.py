@@ -13,10 +13,16 @@ from tomoinr.interfaces import Problem
 class Stage(ABC):
     """Some steps of one method on one problem; a stage may find on entering that it needs none."""
 
+    name: str  # in plain words
     steps: int
     finer: int = 1  # voxels along a pixel's edge
     moved: float = 0.0  # pixels by which the usual image was off, on entering
     problem: Problem
+
+    @property
+    def motion(self) -> Tensor | float | None:
+        """Pixels by which poses last moved the usual image, if they did."""
+        return self.moved or None
 
     @abstractmethod
     def enter(self, before: Stage | None) -> None:

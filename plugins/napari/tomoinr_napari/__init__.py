@@ -1,0 +1,1 @@
+"""tomoinr in napari; `napari.yaml` says what there is."""
