@@ -6,31 +6,31 @@ waiting for slower ranks included, is measured apart. Memory is each rank's own,
 before the problem was made (proportional set size: shared pages count in part).
 
     python benchmarks/scaling.py --size 64 --ranks 1 2
+    python benchmarks/scaling.py --fit
     python benchmarks/scaling.py --model
 
-The model: a step is work + talk, where an all-reduce of M bytes over N ranks takes
-2 (N - 1)/N M / bandwidth + 2 log2(N) latency, within and between nodes, and ranks wait for the
-slowest. Its constants are assumptions about GPUs, stated in its output;
-nobody has measured them with this program.
+The model (scaling_model.py): a step is work + talk; talk is all-reduces and halos. `--fit` measures
+small problems on this machine, finds the model's constants for it, and prints what the model then
+says beside what was measured. `--model` puts the constants of a cluster of GPUs in their place.
+Those are assumptions, stated in its output; nobody has measured them with this program.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from scaling_model import fitted, predictions
 from torch import Tensor
 
 from tomoinr import TiltSeries
@@ -58,6 +58,8 @@ def main() -> None:
         work_as_rank(args)
     elif args.model:
         print("\n".join(predictions()))
+    elif args.fit:
+        print("\n".join(fitted(args.methods, lambda *case: measured(args, *case))))
     else:
         measure(args)
 
@@ -74,6 +76,7 @@ def arguments() -> argparse.Namespace:
     add("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     add("--mpiexec", default=str(Path(sys.executable).with_name("mpiexec")))
     add("--model", action="store_true", help="only print what the model says of many GPUs")
+    add("--fit", action="store_true", help="find the model's constants for this machine")
     add("--rank-of", choices=METHODS, help=argparse.SUPPRESS)
     add("--rows", type=int, help=argparse.SUPPRESS)
     add("--out", type=Path, help=argparse.SUPPRESS)
@@ -95,6 +98,13 @@ def measure(args: argparse.Namespace) -> None:
                     f"{found['talk'] / found['seconds']:7.1%}{found['memory'] / MIB:7.0f}",
                     flush=True,
                 )
+
+
+def measured(args: argparse.Namespace, name: str, size: int, ranks: int) -> tuple[float, float]:
+    """Seconds of a step, and what of it is talk."""
+    args.size = size
+    found = launched(name, ranks, size, args)
+    return found["seconds"], found["talk"]
 
 
 def launched(name: str, ranks: int, rows: int, args: argparse.Namespace) -> dict[str, float]:
@@ -185,83 +195,6 @@ def memory() -> float:
     """Bytes of this process, shared pages in proportion."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return 1024 * float(next(line.split()[1] for line in lines if line.startswith("Pss:")))
-
-
-@dataclass(frozen=True)
-class Machine:
-    """GPUs in nodes: assumptions, from data sheets and common practice."""
-
-    flops: float = 400e12  # of dense bf16 arithmetic, as small networks reach it (40 % of the peak)
-    memory_bandwidth: float = 3e12  # bytes/s
-    gpus: int = 8  # a node
-    inside: float = 300e9  # bytes/s between GPUs of a node
-    between: float = 50e9  # bytes/s between nodes, a GPU
-    latency: float = 10e-6  # seconds a hop
-    fixed: float = 2e-3  # seconds a step that no GPU shortens: launches and the host
-    spread: float = 0.03  # of a rank's time, standard deviation
-
-
-@dataclass(frozen=True)
-class Load:
-    """A step of `joint` on slices: a network looked at on all voxels of a batch of rows."""
-
-    size: int
-    tilts: int = 61
-    parameters: float = 0.3e6
-    rows: int = 16  # of every image, for each GPU: weak scaling over batches
-    depth: float = 0.5  # of the width
-
-
-def predictions() -> Iterator[str]:
-    """Step times and memory for large volumes."""
-    machine = Machine()
-    yield f"assumed: {machine}"
-    yield f"assumed: {Load(0)}, batches that grow with the number of GPUs"
-    head = ("n", 6), ("GPUs", 6), ("ms/step", 9), ("talk", 7), ("efficiency", 12), ("GiB/GPU", 9)
-    yield "".join(f"{name:>{width}}" for name, width in head) + "  largest part"
-    for size in (512, 1024, 2048, 4096):
-        for gpus in (8, 64, 512):
-            yield told(Load(size), gpus, machine)
-
-
-def told(load: Load, gpus: int, machine: Machine) -> str:
-    alone, talk = worked(load, machine), talked(4 * load.parameters, gpus, machine)
-    step = (alone + machine.fixed) * (1 + machine.spread * math.sqrt(2 * math.log(gpus))) + talk
-    parts = needed(load, gpus)
-    largest = max(parts, key=lambda name: parts[name])
-    return (
-        f"{load.size:6}{gpus:6}{1e3 * step:9.1f}{talk / step:7.1%}"
-        f"{(alone + machine.fixed) / step:12.2f}{sum(parts.values()) / 2**30:9.1f}  {largest}"
-    )
-
-
-def worked(load: Load, machine: Machine) -> float:
-    """Seconds of one GPU: the network forwards and backwards, then the slices through memory."""
-    points = load.rows * load.size**2 * load.depth
-    network = 6 * load.parameters * points / machine.flops
-    projector = 2 * 2 * 8 * 2 * points * load.tilts / machine.memory_bandwidth
-    return network + projector
-
-
-def talked(size: float, ranks: int, machine: Machine) -> float:
-    """Seconds of a ring all-reduce, within nodes and between them."""
-    seconds, nodes = 0.0, math.ceil(ranks / machine.gpus)
-    for count, bandwidth in ((min(ranks, machine.gpus), machine.inside), (nodes, machine.between)):
-        ring = 2 * (count - 1) / count * size / bandwidth
-        seconds += ring + 2 * math.log2(count) * machine.latency
-    return seconds
-
-
-def needed(load: Load, gpus: int) -> dict[str, float]:
-    """Bytes on a GPU, as it is built now: images whole on every rank, voxels only at the end."""
-    volume = 4 * load.size**3 * load.depth
-    return {
-        "images": 4.0 * load.tilts * load.size**2,
-        "the batch": 24e3 * min(1 << 20, load.rows * load.size**2 * load.depth)
-        + 8 * load.rows * load.size**2 * load.depth,
-        "the final volume, gathered": 2 * volume,
-        "matrices": 8 * 4 * load.tilts * load.size**2 * load.depth,
-    }
 
 
 if __name__ == "__main__":

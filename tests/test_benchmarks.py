@@ -16,7 +16,7 @@ from tomoinr.builtin.coarse_shift import centres_of_mass
 from tomoinr.metrics import unseen_removed
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # for the processes, too
-memory, gpu, scaling = map(import_module, ("memory", "gpu", "scaling"))
+memory, gpu, model = map(import_module, ("memory", "gpu", "scaling_model"))
 CPU = torch.device("cpu")
 
 
@@ -48,19 +48,33 @@ def test_memory_holds_volume_and_data_but_not_the_interpreter(capsys):
 
 
 def test_an_all_reduce_takes_as_long_as_its_bytes_and_hops():
-    machine = scaling.Machine(gpus=8, inside=100.0, between=10.0, latency=1.0)
-    assert scaling.talked(50, 1, machine) == 0
-    assert scaling.talked(50, 8, machine) == pytest.approx(2 * 7 / 8 * 0.5 + 2 * 3)
-    both = scaling.talked(50, 32, machine)
+    machine = model.Machine(gpus=8, inside=100.0, between=10.0, latency=1.0)
+    assert model.all_reduce(50, 1, machine) == 0
+    assert model.all_reduce(50, 8, machine) == pytest.approx(2 * 7 / 8 * 0.5 + 2 * 3)
+    both = model.all_reduce(50, 32, machine)
     assert both == pytest.approx(2 * 7 / 8 * 0.5 + 6 + 2 * 3 / 4 * 5 + 4)
 
 
 def test_larger_volumes_take_longer_and_more_ranks_wait_more():
-    told = [line.split() for line in scaling.predictions()][3:]
-    assert len(told) == 12
-    steps, efficiencies = ([float(row[i]) for row in told] for i in (2, 4))
+    told = [line.split() for line in model.predictions()][3:]
+    assert len(told) == 24
+    joint, tv = told[:12], [row for row in told[12:] if "slices" not in row]
+    steps, efficiencies = ([float(row[i]) for row in joint] for i in (3, 5))
     assert steps[0] < steps[3] < steps[6] < steps[9]
     assert efficiencies[0] > efficiencies[1] > efficiencies[2] > 0.5
+    assert 0 < len(tv) < 12 and all(float(row[5]) < 1 for row in tv)
+
+
+def test_the_fit_finds_the_constants_that_made_the_times():
+    def measured(name, size, ranks):
+        talk = (1e-4 + model.said(name, size, ranks) / 2e9) * (ranks > 1)
+        return 3e-3 + 5e-9 * model.units(name, size) / ranks + talk, talk
+
+    *rows, last = model.fitted(["sirt"], measured)
+    assert "5 ns" in last and "3 ms" in last and "0.1 ms" in last and "2 GB/s" in last
+    for row in rows[1:]:
+        numbers = row.split()[3:]
+        assert numbers[0] == numbers[1], row
 
 
 def test_a_method_that_fails_stops_nothing(monkeypatch):

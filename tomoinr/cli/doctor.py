@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from math import isinf
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -108,8 +109,10 @@ def _ranks(team: Team) -> Section:
 
 def _wrong() -> Iterator[str]:
     """What a user should mend."""
-    if torch.version.cuda and not torch.cuda.is_available():
-        yield "this torch is made for CUDA, but sees no GPU: look at nvidia-smi and the driver"
+    there = next(Path("/dev").glob("nvidia[0-9]*"), None)
+    if there and not torch.cuda.is_available():
+        made = "sees no GPU" if torch.version.cuda else "is made for CPUs alone"
+        yield f"there is a GPU ({there}), but this torch {made}: look at nvidia-smi and the driver"
 
 
 def _print(found: dict[str, Any], wrong: list[str]) -> None:
