@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tomoinr.builtin.auto import Auto
 from tomoinr.builtin.auto.find_poses import FindPoses
-from tomoinr.builtin.auto.pose_steps import propose
+from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.slices import Slices
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses, place, turn_y, turn_z

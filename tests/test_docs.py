@@ -90,7 +90,7 @@ def test_generated_pages_follow_the_code(name):
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").iterdir()), ids=lambda path: path.name)
 def test_every_example_is_described(path):
     page = ROOT / "examples" / "README.md"
-    assert path == page or path.name[0] in "._" or f"({path.name})" in page.read_text("utf-8")
+    assert path == page or path.name[0] in "._" or f"({path.name}" in page.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tomoinr import TomoinrError, builtin
+from tomoinr.data import Record
 from tomoinr.fsc import fsc
 from tomoinr.plugins import Plugins
 
@@ -142,7 +143,7 @@ def test_the_oracle_of_sirt_keeps_the_best_checkpoint():
     for step in range(1, 201):
         off = abs(step - 38)
         voxels = (torch.from_numpy(truth) + 0.05 * off * noise)[None]
-        oracle(step, 0.0, SimpleNamespace(voxels=lambda voxels=voxels: voxels))
+        oracle(Record(step, 0.0, 0.0), SimpleNamespace(voxels=lambda voxels=voxels: voxels))
     assert oracle.step == 40 and 0 < oracle.seconds < oracle.spent
 
 

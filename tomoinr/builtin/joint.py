@@ -55,6 +55,11 @@ class Joint(Solver):
         )
         pose_rate: float = option(0.05, "step size of the poses, in pixels", low=0)
         pose_start: float = option(0.05, "part of the run before poses move", low=0, high=1)
+        pose_rounds: int = option(
+            0,
+            "Gauss–Newton steps of the poses on whole images, in the second half of the run",
+            low=0,
+        )
         loss: LossName = option(
             "l2", "what a residual costs; poisson and huber measure the noise in the images"
         )
@@ -105,6 +110,7 @@ class Joint(Solver):
         loss = misfit + prior.detach()
         team.sum_([*state.gradients(), loss])
         state.update(team)
+        state.refine(team)
         return loss
 
     def done(self, problem: Problem, state: JointState) -> bool:  # type: ignore[override]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.losses import NEEDS_NOISE, PixelNoise
 from tomoinr.builtin.optimisers import Optimisers
+from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.ramp import ramp
 from tomoinr.builtin.scales import halved
 from tomoinr.builtin.stopping import Stopping
@@ -132,6 +133,13 @@ class JointState:
         elif self.step == self._options.steps and self._average.begun(self.step):
             self._average.apply()
 
+    def refine(self, team: Team) -> None:
+        """A round of pose refinement, if it is time: every image against the whole volume."""
+        if self._poses and self.step in _rounds(self._options):
+            problem = self.problem
+            change = propose(problem, team, torch.ones_like(problem.series.images))
+            change.accept(problem.poses)
+
     def state_dict(self) -> dict[str, Any]:
         """Step, optimisers, average, noise, and what was held out."""
         return {
@@ -166,6 +174,12 @@ def _distance(before: list[Tensor], after: list[nn.Parameter]) -> Tensor | None:
         return None
     moves = [(new - old).flatten() for old, new in zip(before, after, strict=True)]
     return torch.cat(moves).square().mean().sqrt()
+
+
+def _rounds(options: Joint.Options) -> set[int]:
+    """After which steps poses are refined: evenly over the second half, not at its ends."""
+    count, half = options.pose_rounds, options.steps / 2
+    return {round(half + half * (k + 1) / (count + 1)) for k in range(count)}
 
 
 def _half_steps(linear: bool, options: Joint.Options) -> int:

@@ -8,7 +8,7 @@ from math import degrees
 import torch
 from torch import Tensor, nn
 
-from tomoinr.builtin.auto.pose_steps import propose
+from tomoinr.builtin.pose_steps import propose
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Poses, turn_y, turn_z
 from tomoinr.interfaces import PoseModel, Problem

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from tomoinr.builtin.auto.pose_steps import propose
 from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.joint_state import JointState
 from tomoinr.builtin.noise import alike
+from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.priors import TotalVariation
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import PoseModel, Problem

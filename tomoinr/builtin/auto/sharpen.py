@@ -11,10 +11,10 @@ from torch import Tensor
 from tomoinr.builtin.auto.balance import Balance, Brightness, brightness
 from tomoinr.builtin.auto.box import spread
 from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
-from tomoinr.builtin.auto.pose_steps import propose
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import weigh
+from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
