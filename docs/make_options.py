@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from tomoinr.geometry import Grid
 from tomoinr.interfaces import Ability
+from tomoinr.io.collecting import ChannelFile
 from tomoinr.options import describe
 from tomoinr.plugins import KINDS, Part, Plugins
 from tomoinr.recipe import Data, Output, Run
@@ -53,7 +54,8 @@ def main() -> None:
 def recipe_section() -> str:
     """The recipe's own sections."""
     lines = ["## The recipe", ""]
-    for name, options in (("data", Data), ("run", Run), ("output", Output)):
+    channel = ("[data.channel]", ChannelFile)
+    for name, options in (("data", Data), channel, ("run", Run), ("output", Output)):
         lines += [f"### `[{name}]`", "", *table(options), ""]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tomoinr import reconstruct
-from tomoinr.builtin.auto.hold_out import LADDER, USUAL, _lowest, best_caution
+from tomoinr.builtin.auto.hold_out import LADDER, USUAL, best_caution, lowest
 from tomoinr.builtin.noise import weigh
 from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.metrics import score
@@ -68,9 +68,9 @@ def test_few_images_are_all_needed() -> None:
     assert best_caution(few, Solo(), noise.weights, noise.error) == USUAL
 
 
-def test_the_lowest_point_lies_between_the_rungs_or_at_an_end() -> None:
+def test_thelowest_point_lies_between_the_rungs_or_at_an_end() -> None:
     places = np.log(LADDER)
     bottom = np.log(0.2)
-    assert _lowest(places, (places - bottom) ** 2) == pytest.approx(0.2)
-    assert _lowest(places, places) == pytest.approx(LADDER[-1])
-    assert _lowest(places, -places) == pytest.approx(LADDER[0])
+    assert lowest(places, (places - bottom) ** 2) == pytest.approx(0.2)
+    assert lowest(places, places) == pytest.approx(LADDER[-1])
+    assert lowest(places, -places) == pytest.approx(LADDER[0])

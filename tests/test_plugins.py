@@ -193,7 +193,14 @@ def test_parts_are_listed_by_kind_then_name_and_a_module_twice_counts_once():
     kinds = [p.kind for p in found.parts()]
     order = ["volume", "poses", "projector", "solver", "prior", "prepare"]
     assert kinds == sorted(kinds, key=order.index)
-    assert [p.name for p in found.parts("solver")] == ["auto", "fbp", "joint", "sirt", "tv"]
+    assert [p.name for p in found.parts("solver")] == [
+        "auto",
+        "fbp",
+        "fused",
+        "joint",
+        "sirt",
+        "tv",
+    ]
     assert found.problems() == []
 
 

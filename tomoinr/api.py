@@ -16,7 +16,7 @@ from tomoinr.errors import TomoinrError
 from tomoinr.exact import run_exactly
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import Component, PoseModel, Prior, Projector, Solver, Volume
-from tomoinr.io import RESULTS, check_folder, describe, save_reconstruction, take
+from tomoinr.io import check_folder, collect, describe, results, save_reconstruction, take
 from tomoinr.io.applied import poses_for
 from tomoinr.loop import Observer, run
 from tomoinr.options import parse
@@ -80,7 +80,8 @@ def reconstruct(
     given = parse(
         Run, {"quality": quality, "depth": depth, "seed": seed, "exact": exact}, "reconstruct"
     )
-    full = Recipe(run=given, priors=chosen, **named).resolve(plugins, made, steps)
+    recipe = Recipe(run=given, priors=chosen, **named)
+    full = recipe.resolve(plugins, made, steps, len(series.channels))
     made_priors = tuple(p for p in priors or () if isinstance(p, Prior))
     first, found = start_poses(series, full, plugins, start, team, checkpoints, made)
     problem, solver = assemble(series, full, plugins, first, made, made_priors)
@@ -109,16 +110,21 @@ def execute(
 ) -> Reconstruction:
     """Read the data, reconstruct, and write the results into the recipe's folder."""
     plugins, team = plugins or Plugins(), team or Solo()
-    full = recipe.resolve(plugins, steps=steps)
-    data, folder = full.data, Path(full.output.folder)
-    check_folder(folder, RESULTS, force)
+    data, folder = recipe.data, Path(recipe.output.folder)
+    check_folder(folder, results(), force)
     if not data.stack:
         raise TomoinrError('[data]: the recipe names no tilt series; add stack = "…"')
-    prepare = [build("prepare", step, plugins) for step in full.prepare]
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
+    full = recipe.resolve(plugins, steps=steps, channels=len(stack.channels))
     log.info("recipe: %s", full.table())
+    prepare = [build("prepare", step, plugins) for step in full.prepare]
+
+    def read() -> TiltSeries:
+        return collect(take(stack, data.exclude, prepare), data.channel, plugins, prepare)
+
     with doing(f"reading {data.stack}"):
-        series = team.once_a_node(lambda: take(stack, data.exclude, prepare))
+        series = team.once_a_node(read)
+    check_folder(folder, results(series.channels), force)
     start = poses_for(data.poses, series, stack, plugins) if data.poses else None
     # Whole paths, so that it does not matter from where the result is saved.
     data = replace(

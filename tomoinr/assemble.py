@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tomoinr.data import Alignment, TiltSeries
 from tomoinr.doing import doing
@@ -39,7 +40,7 @@ def assemble(
     channels = len(series.channels)
     check_size(grid, channels)
     nominal = _nominal(series, start)
-    scale = typical_density(series, grid.spacing * min(grid.shape[2] / 3, grid.shape[1]))
+    scale = typical_densities(series, grid.spacing * min(grid.shape[2] / 3, grid.shape[1]))
 
     def part(kind: str, *arguments: Any) -> Any:
         return made.get(kind) or build(kind, getattr(recipe, kind), plugins, *arguments)
@@ -105,6 +106,14 @@ def _memory() -> float:
         return math.inf
 
 
+def typical_densities(series: TiltSeries, thickness: float) -> float | Tensor:
+    """That of the only channel, or of each (C,1,1,1): an EDS map is a thousand times fainter."""
+    if len(series.channels) == 1:
+        return typical_density(series, thickness)
+    alone = (series.channel(i) for i in range(len(series.channels)))
+    return torch.tensor([typical_density(one, thickness) for one in alone])[:, None, None, None]
+
+
 def typical_density(series: TiltSeries, thickness: float) -> float:
     """The brightest pixels' density, were the specimen so thick (Å): a third of the box's width.
 
@@ -115,5 +124,6 @@ def typical_density(series: TiltSeries, thickness: float) -> float:
     # A lone particle may fill less than a thousandth.
     bright = float(torch.quantile(values, 0.999)) or float(series.images.abs().max())
     if bool((series.images.amax((2, 3)) == series.images.amin((2, 3))).all()):
-        raise TomoinrError(f"{series.source}: every image is flat; there is nothing to see")
+        name = "" if series.channels == ("signal",) else f" in channel {series.channels[0]}"
+        raise TomoinrError(f"{series.source}: every image is flat{name}; there is nothing to see")
     return bright / thickness

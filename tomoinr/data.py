@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,25 @@ from torch import Tensor
 
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid, Pixels, Poses, Shape
+
+NoiseName = Literal["measured", "poisson", "gaussian"]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How one of several signals was recorded; `weight` is how many times its pixels count.
+
+    `pixel_size` (Å) is its own where it is coarser than the series, in which each of its pixels
+    then fills a block. `sections` are the images that it has, none: all; the others are zero.
+    `leads`: poses are to be found from it.
+    """
+
+    name: str
+    weight: float = 1.0
+    noise: NoiseName = "measured"
+    pixel_size: float | None = None
+    sections: tuple[int, ...] | None = None
+    leads: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,7 +42,7 @@ class TiltSeries:
     `pixel_size` is in Å (1 when unknown). `tilt_axis` is where the axis runs in the images, in
     degrees counter-clockwise from their columns. `sections` are the images' numbers in the file
     they came from, so that poses and angles stay with their image when views are left out. `notes`
-    tell where all this comes from.
+    tell where all this comes from. `recorded`: the channels, where they are not all alike.
     """
 
     images: Tensor
@@ -34,6 +53,7 @@ class TiltSeries:
     source: str = "the tilt series"
     tilt_axis: float = 0.0
     notes: tuple[str, ...] = ()
+    recorded: tuple[Channel, ...] = ()
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -75,8 +95,32 @@ class TiltSeries:
             self, images=self.images[:, index], angles=self.angles[index], sections=sections
         )
 
-    def scaled(self, factor: float) -> TiltSeries:
-        """The same series with every value multiplied."""
+    def views_of(self, channel: int) -> list[int]:
+        """The indices of the images that a channel has."""
+        has = self.recorded[channel].sections if self.recorded else None
+        return [i for i, number in enumerate(self.sections) if has is None or number in has]
+
+    def coarser(self, channel: int) -> int:
+        """How many times larger a channel's own pixels are."""
+        size = self.recorded[channel].pixel_size if self.recorded else None
+        return max(1, round((size or 0) / self.pixel_size))
+
+    @property
+    def uneven(self) -> tuple[str, ...]:
+        """The channels that lack images or are coarser than the others."""
+        each, tilts = enumerate(self.channels), len(self.angles)
+        return tuple(n for i, n in each if self.coarser(i) > 1 or len(self.views_of(i)) < tilts)
+
+    def channel(self, channel: int) -> TiltSeries:
+        """One channel by itself: the images that it has, in its own pixels."""
+        step = self.coarser(channel)
+        images = self.images[channel : channel + 1, :, step // 2 :: step, step // 2 :: step]
+        size, names = self.pixel_size * step, (self.channels[channel],)
+        alone = replace(self, images=images, pixel_size=size, channels=names, recorded=())
+        return alone.select(self.views_of(channel))
+
+    def scaled(self, factor: float | Tensor) -> TiltSeries:
+        """The same series with every value multiplied: by a number, or one a channel (C,1,1,1)."""
         return replace(self, images=self.images * factor)
 
     def to(self, device: torch.device) -> TiltSeries:
@@ -205,6 +249,9 @@ def _check(series: TiltSeries) -> None:
         )
     if tilts < 2:
         raise TomoinrError(f"{where}: a tilt series needs at least two images, this has one")
+    names = tuple(channel.name for channel in series.recorded)
+    if series.recorded and names != series.channels:
+        raise TomoinrError(f"{where}: channels are {series.channels}, but recorded are {names}")
     if len(series.channels) != channels or len(series.sections) != tilts:
         raise TomoinrError(f"{where}: one name for each channel and one section for each image")
     if not bool(series.angles.isfinite().all()):

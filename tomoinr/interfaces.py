@@ -34,6 +34,7 @@ class Ability(Enum):
     LINEAR = "be linear in its voxels"  # a LINEAR volume has exactly one parameter
     TILTED_AXIS = "follow a tilt axis that leaves the detector plane"
     PRIORS = "weigh priors"
+    GAPS = "take channels that lack images or are coarser than others"
 
 
 class Component:
@@ -137,7 +138,7 @@ class Problem:
     projector: Projector
     priors: tuple[Prior, ...] = ()
     seed: int = 0
-    scale: float = 1.0
+    scale: float | Tensor = 1.0  # one number, or one a channel (C,1,1,1)
 
     def to(self, device: torch.device) -> Problem:
         """The same problem on another device; modules move in place."""
@@ -159,7 +160,8 @@ class Problem:
     def voxels(self, slices: Tensor | None = None) -> Tensor:
         """What is now believed, or some slices of it, in the file's units: (channels, y, z, x)."""
         with torch.no_grad():
-            return self.volume.voxels(self.grid, slices) * self.scale
+            voxels = self.volume.voxels(self.grid, slices)
+            return voxels * torch.as_tensor(self.scale, device=voxels.device)
 
 
 class State(Protocol):
@@ -226,6 +228,9 @@ def check_fit(problem: Problem, solver: Solver) -> None:
     if problem.priors and Ability.PRIORS not in solver.abilities:
         names = ", ".join(prior.name for prior in problem.priors)
         _refuse(f"{solver.name} uses no priors, but {names} was asked for", "the solver 'joint'")
+    if problem.series.uneven and Ability.GAPS not in solver.abilities:
+        what = f"{solver.name} takes every channel at every tilt, in pixels of one size"
+        _refuse(f"{what}; {', '.join(problem.series.uneven)} differ", "the solver 'fused'")
     if any(p.requires_grad for p in poses.parameters()):
         needed |= {Ability.POSES: poses.name}
         if Ability.POSES not in solver.abilities:

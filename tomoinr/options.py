@@ -66,7 +66,13 @@ def parse(options: type, table: Mapping[str, Any], where: str) -> Any:
 def table(options: Any) -> dict[str, Any]:
     """The way back: a table that `parse` turns into the same options; unset ones left out."""
     pairs = ((f.name, getattr(options, f.name)) for f in dataclasses.fields(options))
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in pairs if v is not None}
+    return {k: _plain(v) for k, v in pairs if v is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return table(value) if dataclasses.is_dataclass(value) else value
 
 
 def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], where: str) -> Any:

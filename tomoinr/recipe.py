@@ -13,6 +13,7 @@ import tomli_w
 
 from tomoinr import options as opt
 from tomoinr.errors import TomoinrError, did_you_mean, reason
+from tomoinr.io.collecting import ChannelFile
 from tomoinr.options import option
 from tomoinr.plugins import KINDS, Plugins
 
@@ -56,6 +57,7 @@ class Choice:
 
 
 AUTOMATIC, GENERAL = "auto", "joint"  # the usual solver, and the one for any parts
+SEVERAL_CHANNELS = "fused"  # the usual one for these
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Data:
         None, "'y', 'x', or degrees counter-clockwise from y; none: as the file says, or y"
     )
     exclude: str = option("", "images left out, by their numbers from 0, as in '0,17-19'")
+    channel: tuple[ChannelFile, ...] = option((), "[[data.channel]]: other signals, one table each")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Recipe:
             section = table.get(name, {})
             if not isinstance(section, Mapping):
                 raise TomoinrError(f"[{name}] must be a section of the recipe, got {section!r}")
+            section = _with_channels(section) if name == "data" else section
             values[name] = opt.parse(options, section, f"[{name}]")
         values |= {name: Choice.of(table[name], f"[{name}]") for name in PARTS if name in table}
         for name, field_name in SEVERAL.items():
@@ -147,11 +151,22 @@ class Recipe:
 
     def beside(self, folder: Path) -> Recipe:
         """The same recipe, its relative paths counted from a folder."""
-        data, angles = self.data, self.data.angles
-        if isinstance(angles, str) and (angles.count(":") != 2 or (folder / angles).exists()):
-            angles = str(folder / angles)
+        data = self.data
         stack, poses = (path and str(folder / path) for path in (data.stack, data.poses))
-        data = replace(data, stack=stack, angles=angles, poses=poses)
+        data = replace(
+            data,
+            stack=stack,
+            angles=_angles_beside(folder, data.angles),
+            poses=poses,
+            channel=tuple(
+                replace(
+                    one,
+                    stack=one.stack and str(folder / one.stack),
+                    angles=_angles_beside(folder, one.angles),
+                )
+                for one in data.channel
+            ),
+        )
         return replace(self, data=data).into(folder / self.output.folder)
 
     def into(self, folder: Path) -> Recipe:
@@ -161,6 +176,7 @@ class Recipe:
     def table(self) -> dict[str, Any]:
         """As TOML sections; empty ones left out."""
         sections = {name: opt.table(getattr(self, name)) for name in ("data", "run", "output")}
+        sections["data"] = {n: v for n, v in sections["data"].items() if n != "channel" or v}
         chosen = {name: getattr(self, name) for name in PARTS}
         table = sections | {name: c.table() for name, c in chosen.items() if c is not None}
         if self.priors is not None:
@@ -173,11 +189,16 @@ class Recipe:
         return tomli_w.dumps(self.table())
 
     def resolve(
-        self, plugins: Plugins, made: Mapping[str, Any] | None = None, steps: int | None = None
+        self,
+        plugins: Plugins,
+        made: Mapping[str, Any] | None = None,
+        steps: int | None = None,
+        channels: int = 1,
     ) -> Recipe:
         """Every part named, every option written out; those already `made` are left out."""
         made = made or {}
-        named = self.solver or Choice(self._usual_solver(plugins, made))
+        first = AUTOMATIC if channels == 1 and not self.data.channel else SEVERAL_CHANNELS
+        named = self.solver or Choice(self._usual_solver(plugins, made, first))
         solver = made.get("solver") or plugins.find("solver", named.name).cls
         full: dict[str, Any] = {}
         for kind in PARTS:
@@ -194,16 +215,18 @@ class Recipe:
         full["prepare"] = tuple(self.filled("prepare", step, plugins) for step in self.prepare)
         return replace(self, **full)
 
-    def _usual_solver(self, plugins: Plugins, made: Mapping[str, Any]) -> str:
-        """The automatic solver; the general one where a part is named that it would not take."""
-        if self.priors is not None or not plugins.has("solver", AUTOMATIC):
+    def _usual_solver(
+        self, plugins: Plugins, made: Mapping[str, Any], usual: str = AUTOMATIC
+    ) -> str:
+        """The usual solver; the general one where a part is named that it would not take."""
+        if self.priors is not None or not plugins.has("solver", usual):
             return GENERAL
-        partners = plugins.find("solver", AUTOMATIC).cls.partners
+        partners = plugins.find("solver", usual).cls.partners
         for kind in ("volume", "projector"):
             part = made.get(kind) or getattr(self, kind)
             if part is not None and part.name not in partners[kind]:
                 return GENERAL
-        return AUTOMATIC
+        return usual
 
     def filled(self, kind: str, choice: Choice, plugins: Plugins) -> Choice:
         """A choice with every option: as given, else of the quality's preset, else the default."""
@@ -219,6 +242,22 @@ def build(kind: str, choice: Choice | None, plugins: Plugins, *arguments: Any) -
     assert choice is not None, f"a resolved recipe names the {kind}"
     cls = plugins.find(kind, choice.name).cls
     return cls(opt.parse(cls.Options, choice.options, f"{kind} '{choice.name}'"), *arguments)
+
+
+def _with_channels(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """[data] with its tables [[data.channel]] checked."""
+    tables = section.get("channel", ())
+    if not isinstance(tables, list | tuple) or not all(isinstance(t, Mapping) for t in tables):
+        raise TomoinrError(f"[[data.channel]] must be tables, got {tables!r}")
+    channels = [opt.parse(ChannelFile, table, "[[data.channel]]") for table in tables]
+    return {**section, "channel": channels} if tables else section
+
+
+def _angles_beside(folder: Path, angles: Any) -> Any:
+    """Angles from a file counted from a folder; others as they are."""
+    if isinstance(angles, str) and (angles.count(":") != 2 or (folder / angles).exists()):
+        return str(folder / angles)
+    return angles
 
 
 def _with_steps(choice: Choice | None, steps: int, solver: Any) -> Choice:

@@ -4,6 +4,8 @@ from tomoinr.builtin.auto import Auto
 from tomoinr.builtin.coarse import coarse_alignment
 from tomoinr.builtin.fbp import Fbp
 from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.fused import Fused
+from tomoinr.builtin.fused.leading import leading, shared
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.mrc import tomoinr_read as tomoinr_read
 from tomoinr.builtin.mrc import tomoinr_write as tomoinr_write
@@ -48,10 +50,13 @@ def tomoinr_priors() -> list[type[Prior]]:
 @hookimpl
 def tomoinr_solvers() -> list[type[Solver]]:
     """Iterative and direct solvers."""
-    return [Auto, Fbp, Joint, Sirt, Tv]
+    return [Auto, Fbp, Fused, Joint, Sirt, Tv]
 
 
 @hookimpl(trylast=True)
 def tomoinr_align(series: TiltSeries) -> Alignment:
     """Centre of mass, or correlation; turns from what the rows have in common."""
-    return coarse_alignment(series)
+    if len(series.channels) == 1:
+        return coarse_alignment(series)
+    lead = leading(series)
+    return shared(series, lead, coarse_alignment(series.channel(lead)))

@@ -26,7 +26,7 @@ class Joint(Solver):
     """Adam (and Muon for weight matrices) on volume and poses, one random batch a step."""
 
     name = "joint"
-    abilities = frozenset({Ability.POSES, Ability.PRIORS})
+    abilities = frozenset({Ability.POSES, Ability.PRIORS, Ability.GAPS})
     partners = {
         "volume": ("voxels",),
         "poses": ("rigid", "fixed"),
@@ -127,8 +127,12 @@ class Joint(Solver):
             nothing = series.images.new_zeros(())
             return nothing, nothing.clone()
         prediction, data = self._prediction(state, mine, draw), series.at(mine)
-        misfit = ((prediction.detach() - data) / state.unit).square().sum() / (2 * everything)
         residual = residuals(self.options.loss, prediction, data, state.noise)
+        plain = (prediction.detach() - data) / state.unit
+        if state.shares is not None:
+            root = state.shares[:, mine.view].sqrt()
+            residual, plain = residual * root, plain * root
+        misfit = plain.square().sum() / (2 * everything)
         if residual.dim() == 4:  # whole rows: (channels, views, rows, columns)
             residual = filter_rows(residual, state.response(residual.shape[-1]))
         return residual.square().sum() / (2 * everything), misfit

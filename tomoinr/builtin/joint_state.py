@@ -15,6 +15,7 @@ from tomoinr.builtin.optimisers import Optimisers
 from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.ramp import ramp
 from tomoinr.builtin.scales import halved
+from tomoinr.builtin.shares import shares
 from tomoinr.builtin.stopping import Stopping
 from tomoinr.builtin.thinning import thinned
 from tomoinr.geometry import Pixels
@@ -36,6 +37,7 @@ class JointState:
         images = problem.series.images
         self.step = 0
         self.unit = float(images.std()) or 1.0
+        self.shares = shares(problem.series)
         self.budget = options.batch or 8 * problem.series.shape[0] * problem.series.shape[2]
         self.linear = Ability.LINEAR in problem.volume.abilities
         self._options = options

@@ -14,16 +14,18 @@ from tomoinr.team import Team
 class LinearMap:
     """A and Aᵀ of any LINEAR pair, by autograd alone; each rank has its share of rows and slices.
 
-    Voxels here are those of the rank's `slab`. Data and predictions are divided by `unit`, a
-    change of the unit of length.
+    Voxels here are those of the rank's `slab`, or all of them where the `whole` is asked for. Data
+    and predictions are divided by `unit`, a change of the unit of length.
     """
 
-    def __init__(self, problem: Problem, team: Team, unit: float = 1.0) -> None:
+    def __init__(
+        self, problem: Problem, team: Team, unit: float = 1.0, whole: bool = False
+    ) -> None:
         (self._whole,) = problem.volume.parameters()
         everything = Pixels.rows(problem.series.shape)
         self.pixels = everything.part(team.share(len(everything))).to(team.device)
         self.data = problem.series.at(self.pixels) / unit
-        self.slab = Slab(problem, self.pixels, team)
+        self.slab = Slab(problem, self.pixels, team, whole)
         self._problem, self._team, self._unit = self.slab.problem(problem), team, unit
         (self.parameter,) = self._problem.volume.parameters()
         self._views = problem.views()

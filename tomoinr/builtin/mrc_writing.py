@@ -37,6 +37,7 @@ def write_volume(path: Path, result: Reconstruction, order: str) -> None:
     array, axes = in_order(_only_channel(result.voxels), order)
     contents = f"volume, order {order} [{', '.join(axes)}]"
     titles = [contents, f"from {Path(result.series.source).name}"]
+    titles += [f"channel {name}" for name in result.series.channels if name != "signal"][:1]
     titles += _parts(result.recipe)
     _write(path, array, result.grid.spacing, titles, _corner(result.grid, order))
 

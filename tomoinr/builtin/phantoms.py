@@ -19,12 +19,12 @@ from tomoinr.builtin.solids import Array, Canvas, Shape, crystal, ellipsoid, sti
 INSIDE = 0.86
 
 
-def _turn(rng: Generator) -> Rotation:
+def turned(rng: Generator) -> Rotation:
     """A rotation, all equally likely."""
     return Rotation.from_quat(rng.normal(size=4))
 
 
-def _pack(rng: Generator, radii: Array, film: float = 0) -> list[tuple[Array, float]]:
+def packed(rng: Generator, radii: Array, film: float = 0) -> list[tuple[Array, float]]:
     """Balls (centre, radius) that fall on a film, or else to the centre, until they touch."""
     balls: list[tuple[Array, float]] = []
     for radius in np.sort(radii)[::-1].tolist():
@@ -55,8 +55,8 @@ def nanoparticles(shape: Shape, seed: int) -> Array:
     rim = np.c_[np.cos(sides), np.sin(sides), 0 * sides, rng.uniform(0.9, 1.1, 9)]
     flake = np.r_[rim, [(0, 0, 1, film), (0, 0, -1, film)]]
     canvas.draw(crystal((0, 0, 0), flake, INSIDE, Rotation.identity()), 0.12)
-    for centre, radius in _pack(rng, 0.17 * rng.uniform(0.2, 1, 60) ** 1.5, film):
-        turn, value = _turn(rng), rng.choice((1, 0.75, 0.5, 0.3))
+    for centre, radius in packed(rng, 0.17 * rng.uniform(0.2, 1, 60) ** 1.5, film):
+        turn, value = turned(rng), rng.choice((1, 0.75, 0.5, 0.3))
         if rng.random() < 0.4:
             canvas.draw(ellipsoid(centre, radius * rng.uniform(0.8, 1, 3), turn), value)
         else:
@@ -67,8 +67,8 @@ def nanoparticles(shape: Shape, seed: int) -> Array:
 def core_shell(shape: Shape, seed: int) -> Array:
     """Touching shells with a solid core, a loose core, pores round the core, or nothing inside."""
     rng, canvas = np.random.default_rng(seed), Canvas(shape)
-    for index, (centre, radius) in enumerate(_pack(rng, rng.uniform(0.16, 0.34, 40))):
-        turn, outer = _turn(rng), radius * rng.uniform(0.9, 1, 3)
+    for index, (centre, radius) in enumerate(packed(rng, rng.uniform(0.16, 0.34, 40))):
+        turn, outer = turned(rng), radius * rng.uniform(0.9, 1, 3)
         aside, size, pores = ((0, 0.55, 0), (0.25, 0.42, 0), (0, 0.55, 10), (0, 0, 0))[index % 4]
         canvas.draw(ellipsoid(centre, outer, turn), rng.uniform(0.3, 0.5))
         if index % 2:
@@ -85,7 +85,7 @@ def core_shell(shape: Shape, seed: int) -> Array:
 def dendrite(shape: Shape, seed: int) -> Array:
     """A hyperbranched crystal: eight arms that fork again and again and grow thinner."""
     rng, canvas = np.random.default_rng(seed), Canvas(shape)
-    arms = _turn(rng).apply(list(product((-1, 1), repeat=3))) / 3**0.5
+    arms = turned(rng).apply(list(product((-1, 1), repeat=3))) / 3**0.5
     buds = [(np.zeros(3), arm, rng.uniform(0.2, 0.27), 0.065) for arm in arms]
     while buds:
         start, way, length, radius = buds.pop()
@@ -108,7 +108,7 @@ def ellipsoids(shape: Shape, seed: int) -> Array:
     for value in (0, 0.05, 0.2, 0.25, 0.27, 0.28, 0.32, 0.33, 0.35, 0.4, 0.5, 0.8):
         way, radii = rng.normal(size=3), rng.uniform(0.05, 0.22, 3)
         centre = turn.apply(rng.uniform(0.2, 0.65) * rim * way / np.linalg.norm(way))
-        canvas.draw(ellipsoid(centre, radii, _turn(rng)), value)
+        canvas.draw(ellipsoid(centre, radii, turned(rng)), value)
         canvas.glow(-centre, radii + 0.05, (value - 0.3) / 3)
     return np.clip(canvas.volume(), 0, None)
 

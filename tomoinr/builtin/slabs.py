@@ -24,14 +24,15 @@ class Slab:
     """Voxels here are (channels, slices held, z, x); `own` and `held` count whole slices.
 
     Where a halo would be deeper than a neighbour's own slices, or the volume is not one of plain
-    voxels, every rank holds the whole.
+    voxels, or it is so wanted, every rank holds the whole.
     """
 
-    def __init__(self, problem: Problem, pixels: Pixels, team: Team) -> None:
+    def __init__(self, problem: Problem, pixels: Pixels, team: Team, whole: bool = False) -> None:
         slices = problem.grid.shape[0]
         self._team, self.own = team, team.share(slices)
         reach = _largest(reach_of(problem, pixels, self.own), team) if team.size > 1 else 0
-        self.whole = team.size == 1 or reach > slices // team.size or not _is_raster(problem)
+        fits = reach <= slices // team.size and _is_raster(problem)
+        self.whole = whole or team.size == 1 or not fits
         first, last = self.own.start - reach, self.own.stop + reach
         self.held = slice(0, slices) if self.whole else slice(max(first, 0), min(last, slices))
         self._reach = reach

@@ -22,7 +22,7 @@ from tomoinr.cli.report import FILE as REPORT
 from tomoinr.cli.report import report_on
 from tomoinr.cli.summary import summary
 from tomoinr.data import Reconstruction
-from tomoinr.io import RESULTS, check_folder
+from tomoinr.io import check_folder, results
 from tomoinr.io.atomic import check_free
 from tomoinr.live import LivePage, Preview, TensorBoard, Watch
 from tomoinr.live.page import NAME as LIVE
@@ -42,7 +42,7 @@ def carry_out(recipe: Recipe, how: How) -> None:
         return
     begun = time.perf_counter()
     folder, team = Path(recipe.output.folder), open_team()
-    check_folder(folder, (*RESULTS, *JUDGED[how.trust], REPORT), how.force)
+    check_folder(folder, (*results(), *JUDGED[how.trust], REPORT), how.force)
     watches = [] if team.rank else list(_watches(recipe, how))
     with Progress(team.rank == 0) as progress, ExitStack() as open_watches:
         observers = [progress, *map(open_watches.enter_context, watches)]
@@ -56,12 +56,13 @@ def carry_out(recipe: Recipe, how: How) -> None:
                 signals.asked,
             )
             result = _stoppable(recipe, how, team, progress, observers, checkpoints)
-        progress.tell(f"wrote {', '.join(RESULTS)} in {folder}")
+        made = results(result.series.channels)
+        progress.tell(f"wrote {', '.join(made)} in {folder}")
         judged, written = _judged(recipe, how, result, team, progress)
         team.first(lambda: report_on(folder, result if how.report else None, progress))
     if how.as_json and team.rank == 0:
         seconds = time.perf_counter() - begun
-        tell(summary(folder, result, judged, (*RESULTS, *written), seconds))
+        tell(summary(folder, result, judged, (*made, *written), seconds))
 
 
 def _watches(recipe: Recipe, how: How) -> Iterator[Watch]:

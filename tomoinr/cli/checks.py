@@ -15,7 +15,7 @@ from tomoinr.assemble import assemble, check_size
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError, reason
 from tomoinr.geometry import Grid
-from tomoinr.io import RESULTS, check_folder, describe
+from tomoinr.io import check_folder, describe, results
 from tomoinr.io.applied import poses_for
 from tomoinr.io.sections import read_sections
 from tomoinr.plugins import Plugins
@@ -57,7 +57,7 @@ def check(path: Path, plugins: Plugins) -> Checked:
             found.recipe = recipe.resolve(plugins)
             _check_data(found, found.recipe, plugins)
         with found.noting():
-            check_folder(Path(recipe.output.folder), RESULTS, force=False)
+            check_folder(Path(recipe.output.folder), results(), force=False)
     return found
 
 

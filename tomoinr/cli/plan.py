@@ -16,8 +16,9 @@ from tomoinr.cli.plain import tell
 from tomoinr.cli.progress import Progress
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
-from tomoinr.io import RESULTS, check_folder, describe, take
+from tomoinr.io import check_folder, describe, results, take
 from tomoinr.io.applied import poses_for
+from tomoinr.io.collecting import collect
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Recipe, build
 from tomoinr.trust import FILES
@@ -47,7 +48,8 @@ class Plan(NamedTuple):
         yield f"{self.told.steps} steps of the solver {self.recipe.solver.name}"
         yield JUDGED[self.trust]
         judged = () if self.trust == "none" else (FILES if self.trust == "full" else FILES[:1])
-        yield f"would write {', '.join((*RESULTS, *judged))} in {self.recipe.output.folder}"
+        files = (*results(self.series.channels), *judged)
+        yield f"would write {', '.join(files)} in {self.recipe.output.folder}"
         copies = " and ".join(f"{width}" for width in self.told.copies)
         yield (
             f"it would take about {spoken(self.told.seconds)} and {_memory(self.told.memory)}, on "
@@ -74,11 +76,10 @@ class Plan(NamedTuple):
 def show(recipe: Recipe, steps: int | None, trust: str, force: bool, as_json: bool) -> None:
     """Find out what a recipe would do, and say it."""
     plugins = Plugins()
-    full = recipe.resolve(plugins, steps=steps)
-    check_folder(Path(full.output.folder), RESULTS, force)
+    check_folder(Path(recipe.output.folder), results(), force)
     with Progress() as progress:
         progress.tell("a dry run: trying the same on small copies of the data")
-        series = _series(full, plugins)
+        full, series = _series(recipe, steps, plugins)
         told = forecast(series, full)
     plan = Plan(series, full, trust, told)
     if as_json:
@@ -87,17 +88,19 @@ def show(recipe: Recipe, steps: int | None, trust: str, force: bool, as_json: bo
         typer.echo("\n".join(plan.lines()))
 
 
-def _series(recipe: Recipe, plugins: Plugins) -> TiltSeries:
-    """The images, once it is sure that the parts fit them."""
+def _series(recipe: Recipe, steps: int | None, plugins: Plugins) -> tuple[Recipe, TiltSeries]:
+    """The recipe in full and the images, once it is sure that the parts fit them."""
     data = recipe.data
     if not data.stack:
         raise TomoinrError('[data]: the recipe names no tilt series; add stack = "…"')
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
+    recipe = recipe.resolve(plugins, steps=steps, channels=len(stack.channels))
     prepare = [build("prepare", step, plugins) for step in recipe.prepare]
     series = take(stack, data.exclude, prepare)
+    series = collect(series, data.channel, plugins, prepare)
     start = poses_for(data.poses, series, stack, plugins) if data.poses else None
     assemble(series, recipe, plugins, start)
-    return series
+    return recipe, series
 
 
 def spoken(seconds: float) -> str:

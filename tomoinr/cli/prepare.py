@@ -145,8 +145,9 @@ def _recorded(
 ) -> str:
     """The record of the command, with what was read from files or filled in written out."""
     recipe = _table(data, str(Path(stack.source).absolute()), stack, steps)
-    given = dict.fromkeys(("angles", "pixel_size", "tilt_axis", "exclude"))
-    given |= {**recipe["data"], "stack": Path(stack.source), "step": recipe["prepare"], "out": out}
+    told = recipe["data"]
+    given = {name: told.get(name) for name in ("angles", "pixel_size", "tilt_axis", "exclude")}
+    given |= {"stack": Path(stack.source), "step": recipe["prepare"], "out": out}
     names = (out.name, out.with_suffix(".rawtlt").name)
     return record_text(record, "prepare", given, names, recipe, plugins)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tomoinr.cli.channels import Channels, PosesFrom, channel_tables
 from tomoinr.cli.given import (
     DATA,
     OUTPUT,
@@ -128,6 +129,8 @@ def reconstruct(
     tilt_axis: TiltAxis = None,
     exclude: Exclude = "",
     prepare: Prepare = None,
+    channel: Channels = None,
+    poses_from: PosesFrom = None,
     volume: Volume = None,
     poses: Poses = None,
     projector: Projector = None,
@@ -199,6 +202,8 @@ def reconstruct(
     table |= {kind: name for kind, name in parts.items() if name is not None}
     table |= {"prior": prior} if prior else {}
     table |= {"prepare": [step.table() for step in choices(prepare)]} if prepare else {}
+    if channel or poses_from:
+        table["data"]["channel"] = channel_tables(channel or [], poses_from or [])
     how = How(steps, trust.value, report, checkpoint_every, resume, dry_run, as_json, force)
     carry_out(Recipe.parse(table), how.watched(live, preview, tensorboard))
 

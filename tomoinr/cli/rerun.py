@@ -16,7 +16,7 @@ from tomoinr.cli.given import Force
 from tomoinr.cli.progress import Progress
 from tomoinr.errors import TomoinrError
 from tomoinr.io import open_stack
-from tomoinr.io.inspect import RECIPE, VOLUME
+from tomoinr.io.inspect import RECIPE, VOLUME, volumes_in
 from tomoinr.io.provenance import changed_inputs, changed_versions, provenance, read_provenance
 from tomoinr.io.records import Record, find_record
 from tomoinr.plugins import Plugins
@@ -83,8 +83,9 @@ def _result_again(folder: Path, out: Path | None, anyway: bool, force: bool) -> 
         for line in _changes(folder, recipe, anyway):
             progress.tell(line)
         execute(recipe, force=force, team=team, tell=progress.tell, observers=[progress])
-        told = team.first(lambda: _compared(folder / VOLUME, again / VOLUME))
-        progress.tell(f"{again}: {told}")
+        for volume in volumes_in(folder):
+            told = team.first(partial(_compared, volume, again / volume.name))
+            progress.tell(f"{again if volume.name == VOLUME else again / volume.name}: {told}")
 
 
 def _folder(output: Path) -> Path:
@@ -133,7 +134,7 @@ def _compared(before: Path, after: Path) -> str:
         return f"not compared: there is no {before}"
     if before.suffix in TEXTS:
         return "the same" if before.read_bytes() == after.read_bytes() else "other than before"
-    what = "volume" if before.name == VOLUME else "array"
+    what = "volume" if before.stem.startswith("volume") else "array"
     old, new = open_stack(before), open_stack(after)
     if old.shape != new.shape:
         return f"another {what}: {new.shape} voxels, {old.shape} before"

@@ -75,9 +75,12 @@ def inspect(
     """
     path = Path(path)
     result = read_result(path) if (path / RECIPE).is_file() else None
-    file = path if result is None else path / VOLUME
+    files = [path] if result is None else volumes_in(path)
+    file = files[0]
     is_volume = result is not None or _is_volume(file)
     stack, odd = _opened(file, angles, tilt_axis, plugins, is_volume)
+    if len(files) > 1:
+        stack = _together(path, [_opened(one, None, None, plugins, True)[0] for one in files])
     with told_plainly(f"{file}: cannot be read"):
         statistics = tuple(measure(stack))
     odd += [] if is_volume or stack.angles is None else list(odd_angles(stack.angles))
@@ -109,6 +112,25 @@ def read_result(folder: Path) -> dict[str, Any]:
         raise TomoinrError(f"{folder}: this is no whole result: {reason(error)}") from None
     found = {"recipe": recipe, "provenance": read_provenance(folder)}
     return found | {"last": last, "warnings": warnings}
+
+
+def volumes_in(folder: Path) -> list[Path]:
+    """A result's volume, or one for each of its channels."""
+    several = sorted(folder.glob(f"{Path(VOLUME).stem}-*.mrc"))
+    return several if several and not (folder / VOLUME).is_file() else [folder / VOLUME]
+
+
+def _together(folder: Path, stacks: list[Stack]) -> Stack:
+    """Volumes of one lattice as the channels of one."""
+    names = tuple(Path(one.source).stem.partition("-")[2] for one in stacks)
+    if len({one.shape for one in stacks}) > 1:
+        raise TomoinrError(f"{folder}: its volumes differ in shape, so they are not of one result")
+    return replace(
+        stacks[0],
+        source=str(folder / f"{Path(VOLUME).stem}-*.mrc"),
+        channels=names,
+        image=lambda i: np.stack([one.image(i) for one in stacks]),
+    )
 
 
 def order_of(angles: tuple[float, ...]) -> str:

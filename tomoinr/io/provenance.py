@@ -69,6 +69,8 @@ def input_files(data: Mapping[str, Any]) -> dict[str, Path]:
     found = {name: Path(path) for name, path in named.items() if isinstance(path, str)}
     if "stack" in found and (beside := angles_beside(found["stack"])) and _holds(beside, data):
         found["angles"] = beside
+    for one in data.get("channel", ()):  # other signals, each in a file of its own
+        found |= {f"channel {one['name']}": Path(one["stack"])} if one.get("stack") else {}
     return {name: path for name, path in found.items() if path.exists()}
 
 

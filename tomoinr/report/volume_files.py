@@ -14,6 +14,7 @@ from tomoinr.data import Reconstruction
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid
 from tomoinr.io import describe, open_stack, read_poses, take
+from tomoinr.io.collecting import collect
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Recipe, build
 
@@ -56,6 +57,7 @@ def read_series(
     stack = describe(data.stack, data.angles, plugins, data.pixel_size, data.tilt_axis)
     prepare = [build("prepare", step, plugins) for step in recipe.prepare]
     series = take(stack, data.exclude, prepare)
+    series = collect(series, data.channel, plugins, prepare)
     if (series.shape[1], series.shape[2]) != (grid.shape[0], grid.shape[2]):
         raise TomoinrError(f"{data.stack} has images of another size than the volume")
     if len(series.channels) != len(voxels):

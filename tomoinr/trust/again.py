@@ -17,7 +17,7 @@ from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.data import Reconstruction
 from tomoinr.errors import TomoinrError
-from tomoinr.geometry import Poses, place
+from tomoinr.geometry import Grid, Poses, place
 from tomoinr.interfaces import Projector
 from tomoinr.plugins import Plugins
 from tomoinr.recipe import Quality
@@ -33,12 +33,25 @@ def one_channel(result: Reconstruction, channel: int = 0) -> Reconstruction:
     series, voxels = result.series, result.voxels
     if not 0 <= channel < len(series.channels):
         raise TomoinrError(f"no channel {channel}; there are {len(series.channels)}, from 0")
-    name, images = series.channels[channel], series.images[channel : channel + 1]
-    return replace(
-        result,
-        series=replace(series, images=images, channels=(name,)),
-        voxels=voxels if voxels.ndim == 3 else voxels[channel],
-    )
+    voxels = voxels if voxels.ndim == 3 else voxels[channel]
+    one = replace(result, series=series.channel(channel), voxels=voxels)
+    views, factor = series.views_of(channel), series.coarser(channel)
+    if len(views) < len(series.angles):
+        poses = Poses(result.poses.rotation[views], result.poses.shift[views])
+        one = replace(one, poses=poses)
+    return one if factor == 1 else _binned(one, factor)
+
+
+def _binned(result: Reconstruction, factor: int) -> Reconstruction:
+    """On voxels as large as the images' pixels, whatever is left over at far ends cut off."""
+    shape = tuple(n // factor for n in result.voxels.shape)
+    y, z, x = (factor * n for n in shape)
+    blocks = result.voxels[:y, :z, :x].reshape([k for n in shape for k in (n, factor)])
+    spacing = result.grid.spacing * factor
+    cx, cy, cz = result.grid.centre
+    off = (result.voxels.shape[1] - z) * result.grid.spacing / 2
+    grid = Grid((shape[0], shape[1], shape[2]), spacing, (cx, cy, cz - off))
+    return replace(result, voxels=blocks.mean((1, 3, 5)), grid=grid)
 
 
 def moderate(result: Reconstruction) -> tuple[Reconstruction, float]:

@@ -90,6 +90,11 @@ def _checked(
     series: TiltSeries, choices: Mapping[str, Mapping[str, Any]], start: Poses | None
 ) -> Poses:
     """The poses to start from; refuses what cannot be compared, before anything costs time."""
+    if series.uneven:
+        raise TomoinrError(
+            f"held_out: {', '.join(series.uneven)} lack images or are coarser; give one channel, "
+            "as series.channel(0)"
+        )
     if not choices:
         raise TomoinrError("held_out: no choice to judge; give names and options of reconstruct")
     for name, options in choices.items():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tomoinr.builtin.fused.leading import leading
 from tomoinr.data import Reconstruction
 from tomoinr.doing import doing
 from tomoinr.io import check_folder
@@ -40,12 +41,15 @@ class Trust:
     halves: Halves | None  # none where there are too few tilts for two
     uncertainty: Uncertainty | None
     warnings: tuple[str, ...]
+    of_several: bool = False  # channels, of which this one was judged
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> Iterator[str]:
         """For people: warnings last, where they are seen."""
+        if self.of_several:
+            yield f"judged by {self.channel} alone; the other channels share its poses"
         fit = self.residuals
         worst = fit.chi2.argmax()
         yield (
@@ -79,16 +83,18 @@ class Trust:
 def assess(
     result: Reconstruction,
     full: bool = False,
-    channel: int = 0,
+    channel: int | None = None,
     members: int = 4,
     plugins: Plugins | None = None,
     team: Team | None = None,
 ) -> Trust:
-    """Judge one channel of a result; that costs about half a fast run.
+    """Judge one channel of a result (none: the leading one); that costs about half a fast run.
 
     `full` runs the result's own recipe again, poses held: on each half of the tilts, and
     `members` times for the uncertainty of every voxel.
     """
+    several = len(result.series.channels) > 1
+    channel = (leading(result.series) if several else 0) if channel is None else channel
     result, factor = moderate(one_channel(result, channel))
     with doing("trust: comparing the images with the volume"):
         fit, wedge = residuals(result), filled(result.voxels, result.poses.angles().tilt.numpy())
@@ -102,7 +108,8 @@ def assess(
     if factor != 1:  # back to the images' own units
         error = error and replace(error, voxels=error.voxels / factor)
         compared = compared and compared.scaled(1 / factor)
-    return Trust(result.series.channels[0], fit, wedge, compared, error, told)
+    name = result.series.channels[0]
+    return Trust(name, fit, wedge, compared, error, told, several)
 
 
 def save(
@@ -123,7 +130,8 @@ def save(
         if force:
             (folder / "uncertainty.mrc").unlink(missing_ok=True)
         if trust.uncertainty:
-            volume = replace(one_channel(result), voxels=trust.uncertainty.voxels)
+            channel = result.series.channels.index(trust.channel)
+            volume = replace(one_channel(result, channel), voxels=trust.uncertainty.voxels)
             save_volume(folder / "uncertainty.mrc", volume, force, order, plugins)
         with atomic(folder / "trust.json", force) as path:
             path.write_text(json.dumps(trust.table(), indent=1, allow_nan=False) + "\n", "utf-8")

@@ -130,7 +130,7 @@ class SetOut(Solver):
         loss = self._inner.step(problem, state, team)
         if self._bounds is not None:
             (values,) = problem.volume.parameters()
-            self._bounds.clip_(values.data, problem.scale)
+            self._bounds.clip_(values.data, float(problem.scale))
         return loss
 
     def done(self, problem: Problem, state: State) -> bool:

@@ -59,7 +59,7 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
             miss = unseen.series.images - unseen.predict()
         misses.append(float((unseen_weights * miss.square()).mean()))
         last = state
-    return _lowest(np.log(LADDER), np.array(misses))
+    return lowest(np.log(LADDER), np.array(misses))
 
 
 def _part(problem: Problem, some: Tensor) -> Problem:
@@ -71,7 +71,7 @@ def _part(problem: Problem, some: Tensor) -> Problem:
     )
 
 
-def _lowest(places: np.ndarray, heights: np.ndarray) -> float:
+def lowest(places: np.ndarray, heights: np.ndarray) -> float:
     """Where a parabola through the lowest point and its neighbours is lowest, as e to that."""
     at = int(heights.argmin())
     if at in (0, len(heights) - 1):
