@@ -1,9 +1,12 @@
 """How good, how fast, how large: every method on tilt series whose truth is known.
 
 Each method runs in each cell in a process of its own; a line of results.jsonl holds what came out.
-Run again, it goes on where it stopped: only what failed or is not there is measured.
+Run again, it goes on where it stopped: only what failed or is not there is measured. Started by
+mpiexec, srun or torchrun, every rank takes its share of the cells; --report then puts together what
+all of them have found.
 
 python benchmarks/quality.py --cells '*-30' --methods sirt tv siren:800 auto
+mpiexec -n 8 python benchmarks/quality.py
 python benchmarks/quality.py --report
 """
 
@@ -25,14 +28,17 @@ from trials.trial import attempt
 
 import tomoinr
 from tomoinr.plugins import Plugins
+from tomoinr.teams.launch import Launch, launched
 
 
 def main(words: list[str] | None = None) -> None:
     args = arguments(words)
     os.environ["OMP_NUM_THREADS"] = str(args.threads)  # for the processes to come
+    launch = launched(os.environ)
     if not args.report:
-        run(args)
-    write(args)
+        run(args, launch)
+    if args.report or launch.size == 1:
+        write(args)
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -51,12 +57,13 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Measure what is not measured yet, cell by cell."""
-    results = args.out / "results.jsonl"
-    done = {key for key, record in read(results).items() if not record.failed}
+def run(args: argparse.Namespace, launch: Launch) -> None:
+    """Measure what is not measured yet, cell by cell; a rank writes into a file of its own."""
+    own = f"-{launch.rank}" if launch.size > 1 else ""
+    results = args.out / f"results{own}.jsonl"
+    done = {key for key, record in read(args.out).items() if not record.failed}
     methods = list(installed(args.methods))
-    for cell in wanted(args.cells):
+    for cell in wanted(args.cells)[launch.rank :: launch.size]:
         for method in methods:
             blank = Record(cell.name, method.text, args.size, args.seed, args.version)
             if blank.key in done or not method.suits(cell):
@@ -99,7 +106,7 @@ def told(record: Record) -> str:
 def write(args: argparse.Namespace) -> None:
     """quality.md, ssim.png and time.png, of all records of this size, seed and version."""
     here = (args.size, args.seed, args.version)
-    records = [r for key, r in read(args.out / "results.jsonl").items() if key[2:] == here]
+    records = [r for key, r in read(args.out).items() if key[2:] == here]
     if not any(not r.failed for r in records):
         sys.exit(f"{args.out}: nothing to report for size, seed, version {here}")
     title = f"Quality: {args.size}³ voxels, seed {args.seed}, version {args.version}"

@@ -160,7 +160,9 @@ def test_files_of_channels_become_volumes_of_channels(files, monkeypatch, capsys
     assert "poses of all channels come from haadf (named for it)" in told
     assert "Fe: 7 images of 16 × 16, of 13 tilts in all" in told
     names = ("haadf", "Fe", "C")
-    assert sorted(p.name for p in (files / "out").iterdir()) == sorted([*results(names), "report.html"])
+    assert sorted(p.name for p in (files / "out").iterdir()) == sorted(
+        [*results(names), "report.html"]
+    )
     recipe = tomllib.loads((files / "out/recipe.toml").read_text("utf-8"))
     assert recipe["solver"]["name"] == "fused"
     by_name = {one["name"]: one for one in recipe["data"]["channel"]}

@@ -16,6 +16,7 @@ from tomoinr import TomoinrError, builtin
 from tomoinr.data import Record
 from tomoinr.fsc import fsc
 from tomoinr.plugins import Plugins
+from tomoinr.teams.launch import ALONE, Launch
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))  # for the trials' processes too
 quality = import_module("quality")
@@ -76,7 +77,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     words = [*SMALL, "--out", str(tmp_path), "--methods"]
     quality.main([*words, "sirt"])
     results = tmp_path / "results.jsonl"
-    (first,) = records.read(results).values()
+    (first,) = records.read(tmp_path).values()
     assert not first.failed and 0.2 < first.ssim < 1 and first.seconds > 0 and 0 < first.peak < 500
     tried = []
 
@@ -86,7 +87,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(quality, "attempt", attempt)
     for _ in range(2):
-        quality.run(quality.arguments([*words, "sirt", "tv"]))
+        quality.run(quality.arguments([*words, "sirt", "tv"]), ALONE)
     quality.main([*words, "sirt", "voxels", "--report"])
     assert tried == ["tv", "tv"] and len(results.read_text().splitlines()) == 3
     assert "tv: on purpose" in (tmp_path / "quality.md").read_text()
@@ -196,8 +197,33 @@ def test_the_last_record_counts_and_half_a_line_does_not(tmp_path):
     for found in (replace(BLANK, failed="once"), replace(BLANK, ssim=0.5)):
         records.append(path, found)
     path.write_text(path.read_text() + json.dumps({"cell": "cut"})[:-4] + "\n")
-    (kept,) = records.read(path).values()
+    (kept,) = records.read(tmp_path).values()
     assert kept.ssim == 0.5 and not kept.failed
+
+
+def test_ranks_share_the_cells_and_one_puts_them_together(tmp_path, monkeypatch):
+    measured = {}
+
+    def attempt(blank, data, threads):
+        measured.setdefault(rank, []).append(blank.cell)
+        return replace(blank, ssim=0.5, seconds=1.0)
+
+    monkeypatch.setattr(quality, "attempt", attempt)
+    monkeypatch.setattr(quality, "take", lambda *_: None)
+    words = ["--cells", "*", "--methods", "sirt", "--out", str(tmp_path)]
+    for _ in range(2):  # the second time nothing is left to do
+        for rank in range(3):
+            quality.run(quality.arguments(words), Launch("mpiexec", rank, 3))
+    every = [cell.name for cell in cells.CELLS]
+    assert (
+        sorted(name for some in measured.values() for name in some) == sorted(every)
+        and len(measured) == 3
+    )
+    assert {key[0] for key in records.read(tmp_path)} == set(every)
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("PMI_SIZE", "3")
+    quality.main(words)  # a rank among others writes no report
+    assert not (tmp_path / "quality.md").exists()
 
 
 def wave(shape, kx, ky, kz):

@@ -41,13 +41,20 @@ def append(path: Path, record: Record) -> None:
         file.write(json.dumps(asdict(record)) + "\n")
 
 
-def read(path: Path) -> dict[tuple, Record]:
-    """The last record of every key; a line cut off when a run was killed is passed over."""
-    found = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
+def read(folder: Path) -> dict[tuple, Record]:
+    """The last record of every key; a line cut off when a run was killed is passed over.
+
+    What failed on one rank may have been measured by another.
+    """
+    found: dict[tuple, Record] = {}
+    lines = (
+        line for f in sorted(folder.glob("results*.jsonl")) for line in f.read_text().splitlines()
+    )
+    for line in lines:
         try:
             record = Record(**json.loads(line))
         except (TypeError, ValueError):
             continue
-        found[record.key] = record
+        if not record.failed or record.key not in found:
+            found[record.key] = record
     return found
