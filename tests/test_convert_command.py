@@ -132,7 +132,7 @@ def test_a_large_file_is_not_held_in_memory(program, tmp_path, monkeypatch, seri
     before = sorted(tmp_path.iterdir())
     assert program("convert", tmp_path / "a.mrc", tmp_path / "b.mrc")[0] == 0
     assert np.array_equal(mrcfile.read(tmp_path / "b.mrc"), large.images[0])
-    added = {"b.mrc", "b.rawtlt"}
+    added = {"b.mrc", "b.rawtlt", "b.provenance.json"}
     assert {p.name for p in tmp_path.iterdir()} == {p.name for p in before} | added
 
 

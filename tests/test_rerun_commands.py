@@ -37,10 +37,11 @@ MAKING = {
                 "mask:edge=2,outside=mean", "--pixel-size", "3"),
     "simulate": ("simulate", "--out", "new", "--size", "16", "--dose", "inf", "--phantom",
                  "core_shell"),
+    "convert": ("convert", "stack.mrc", "new.npz", "--pixel-size", "3"),
 }  # fmt: skip
 
 
-@pytest.fixture(params=["align", "prepare", "simulate", "apply-poses"])
+@pytest.fixture(params=["align", "prepare", "simulate", "apply-poses", "convert"])
 def made(request, run, tmp_path):
     """A command's output, and the record of it."""
     if request.param == "apply-poses":
@@ -48,7 +49,8 @@ def made(request, run, tmp_path):
         run("apply-poses", "stack.mrc", "poses/poses.xf", "--out", "new.mrc")
     else:
         run(*MAKING[request.param])
-    output = tmp_path / ("new.mrc" if (tmp_path / "new.mrc").exists() else "new")
+    names = ("new.mrc", "new.npz", "new")
+    output = next(path for name in names if (path := tmp_path / name).exists())
     return output, find_record(output)
 
 
@@ -68,8 +70,8 @@ def test_a_record_tells_all_that_an_output_depends_on(made):
     assert (record.path.parent / found["recipe"]["data"]["stack"]).samefile("stack.mrc")
     for known in found["inputs"].values():
         assert digest(record.path.parent / known["path"]) == known["sha256"]
-    wanted = {"align": {"stack", "angles"}, "prepare": {"stack", "angles"}}
-    assert set(found["inputs"]) == wanted.get(found["command"], {"stack", "angles", "poses"})
+    poses = {"poses"} if found["command"] == "apply-poses" else set()
+    assert set(found["inputs"]) == {"stack", "angles"} | poses
     if found["command"] == "align":
         assert found["seed"] == 0 and found["options"]["quality"] == "fast"
         assert found["recipe"]["prepare"][0] == {"name": "bin", "factor": 2.0}

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.io import check_file, describe, save
 from tomoinr.io.angles import angles_beside, holds
+from tomoinr.io.atomic import publish
+from tomoinr.io.records import record_beside, record_text
 from tomoinr.io.sections import read_sections
 from tomoinr.io.volumes import LARGE, Filed, channel, find, reconstruction, values
 from tomoinr.plugins import Plugins
@@ -78,12 +80,15 @@ def convert(
 
     Values, angles, pixel size and tilt axis are kept; images whose tilt
     axis is x are turned by a quarter, so that it is y. Angles also go into
-    a .rawtlt beside OUT. Files larger than the memory can be converted;
-    the disk then holds them once more for a while.
+    a .rawtlt beside OUT, and what it was made from into a
+    .provenance.json, for tomoinr rerun. Files larger than the memory can be
+    converted; the disk then holds them once more for a while.
     """
+    given = dict(locals())
+    kind, order = kind and Kind(kind), order and Order(order)
     if out.is_dir() and not out.suffix:
         raise TomoinrError(f"{out}: this is a folder; name the file to write")
-    plugins = Plugins()
+    plugins, record = Plugins(), record_beside(out)
     found = find(source, plugins, pixel_size)
     is_stack = _is_stack(found, kind, angles)
     if is_stack and order:
@@ -96,7 +101,9 @@ def convert(
     if is_stack:
         described = describe(found.stack.source, angles, plugins, pixel_size, tilt_axis)
         found = replace(found, stack=_upright(described.but(read_sections(exclude))))
-    check_file(out, force, found.stack.source, _beside(out, found, is_stack), plugins)
+    beside = [*_beside(out, found, is_stack), record]
+    check_file(out, force, found.stack.source, beside, plugins)
+    text = _recorded(record, given, found, is_stack, plugins)
     found = found if channel_ is None else channel(found, channel_)
     wanted = order.value if order else found.order or "imod"
     with Progress() as progress:
@@ -105,6 +112,7 @@ def convert(
         with values(found, out.parent) as array:
             made = _series(found, array) if is_stack else reconstruction(found, array)
             save(out, made, force, wanted, plugins)
+        publish({record: text}, force)
         progress.tell(_written(out, made, wanted))
 
 
@@ -117,6 +125,19 @@ def _is_stack(found: Filed, kind: Kind | None, angles: str | None) -> bool:
     if angles or found.stack.angles is not None:
         return True
     return angles_beside(Path(found.stack.source)) is not None
+
+
+def _recorded(
+    record: Path, given: dict[str, Any], found: Filed, is_stack: bool, plugins: Plugins
+) -> str:
+    """The record of the command, with the angles that were read written out."""
+    stack, out = found.stack, given["out"]
+    angles = list(stack.angles or ()) if is_stack else None
+    data: dict[str, Any] = {"stack": str(Path(stack.source).absolute()), "angles": angles}
+    data |= {"pixel_size": stack.pixel_size, "exclude": given["exclude"]}
+    names = (out.name, *([out.with_suffix(".rawtlt").name] if is_stack else []))
+    whole = given | ({"angles": angles} if is_stack and not given["exclude"] else {})
+    return record_text(record, "convert", whole, names, {"data": data}, plugins)
 
 
 def _beside(out: Path, found: Filed, is_stack: bool) -> list[Path]:

@@ -34,6 +34,15 @@ PREPARE = """\
 # factor = 2
 """
 
+TABLES = {  # options that are tables of their own
+    "channel": """
+# Other signals of the specimen, a table each; their options are in docs/channels.md.
+# [[data.channel]]
+# name = "Ti"
+# stack = "ti.mrc"
+"""
+}
+
 
 def commented(recipe: Recipe, plugins: Plugins) -> str:
     """A resolved recipe, its options explained."""
@@ -68,6 +77,9 @@ def _options(options: type, values: Mapping[str, Any], preset: Mapping[str, Any]
     lines: list[str] = []
     fields = {field.name: field for field in dataclasses.fields(options)}
     for told in describe(options):
+        if told.name in TABLES:
+            lines += TABLES[told.name].rstrip().split("\n")
+            continue
         default = preset.get(told.name, told.default)
         kind = "; ".join(_said(told.type, fields[told.name].metadata, default))
         lines += ["", *_comment(told.meaning), *_comment(f"  {kind}")]

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from tomoinr.api import execute
-from tomoinr.cli import align, demo, prepare
+from tomoinr.cli import align, convert, demo, prepare
 from tomoinr.cli.given import Force
 from tomoinr.cli.progress import Progress
 from tomoinr.errors import TomoinrError
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare.prepare,
     "simulate": demo.simulate,
     "demo": demo.demo,
+    "convert": convert.convert,
 }
 TEXTS = (".json", ".rawtlt", ".tlt", ".xf", ".xtilt", ".aln")  # the same only if every byte is
 
@@ -130,7 +131,7 @@ def _changed(
 
 def _compared(before: Path, after: Path) -> str:
     """Whether two files are the same: text by text, arrays slice by slice."""
-    if not before.is_file():
+    if not before.exists():
         return f"not compared: there is no {before}"
     if before.suffix in TEXTS:
         return "the same" if before.read_bytes() == after.read_bytes() else "other than before"

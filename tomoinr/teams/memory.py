@@ -6,7 +6,7 @@ import ctypes
 from contextlib import suppress
 
 M_MMAP_THRESHOLD = -3  # of <malloc.h>
-LARGE = 8 << 20  # bytes
+LARGE = 1 << 20  # bytes
 
 
 def return_large_blocks() -> None:
