@@ -178,7 +178,8 @@ class TvState(Iterate):
 
     def _norm(self, voxels: Tensor) -> float:
         """Of all ranks' slices."""
-        return float(self.map.total(voxels[:, self.map.slab.mine].square().sum()).sqrt())
+        own = torch.linalg.vector_norm(voxels[:, self.map.slab.mine])
+        return float(self.map.total(own.square()).sqrt())
 
     def _mean(self, voxels: Tensor) -> float:
         """Over all ranks' slices."""
