@@ -12,7 +12,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from tomoinr import builtin, cli, hookimpl
+from tomoinr import builtin, hookimpl
 from tomoinr.plugins import Plugins
 
 PROGRAM = Path(sys.executable).with_name("tomoinr")
@@ -34,16 +34,9 @@ def only_builtin(monkeypatch):
 
 
 @pytest.fixture
-def tomoinr(monkeypatch, capsys):
+def tomoinr(program):
     """Runs a command in this process; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tomoinr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
+    return program
 
 
 def names(folder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,12 +17,11 @@ def halved(problem: Problem) -> Problem:
     images = _half(_half(series.images, 2), 3)
     rows, depth, columns = ((n + 1) // 2 for n in problem.grid.shape)
     grid = Grid((rows, depth, columns), 2 * problem.grid.spacing, problem.grid.centre)
-    make: Any = type(problem.projector)
     return replace(
         problem,
         series=replace(series, images=images, pixel_size=2 * series.pixel_size),
         grid=grid,
-        projector=make(problem.projector.options, grid),
+        projector=problem.projector.on(grid),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -15,13 +15,9 @@ class How:
     report: bool = True
     checkpoint_every: str = "5min"
     resume: bool = False
-    dry_run: bool = False
-    as_json: bool = False
-    force: bool = False
     live: bool = False
     preview: Path | None = None
     tensorboard: Path | None = None
-
-    def watched(self, live: bool, preview: Path | None, tensorboard: Path | None) -> How:
-        """The same, with what shows the run while it goes on."""
-        return replace(self, live=live, preview=preview, tensorboard=tensorboard)
+    dry_run: bool = False
+    as_json: bool = False
+    force: bool = False

@@ -21,6 +21,7 @@ from tomoinr.cli.given import (
     Speed,
     Volume,
 )
+from tomoinr.cli.listed import SETTINGS
 from tomoinr.cli.plain import tell
 from tomoinr.cli.recipe_text import commented
 from tomoinr.io import describe
@@ -32,7 +33,7 @@ app = typer.Typer(
     help="Write a recipe with every option, and check one before it is run.",
     no_args_is_help=True,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
 
 

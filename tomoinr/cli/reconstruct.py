@@ -204,8 +204,9 @@ def reconstruct(
     table |= {"prepare": [step.table() for step in choices(prepare)]} if prepare else {}
     if channel or poses_from:
         table["data"]["channel"] = channel_tables(channel or [], poses_from or [])
-    how = How(steps, trust.value, report, checkpoint_every, resume, dry_run, as_json, force)
-    carry_out(Recipe.parse(table), how.watched(live, preview, tensorboard))
+    watch = live, preview, tensorboard
+    how = How(steps, trust.value, report, checkpoint_every, resume, *watch, dry_run, as_json, force)
+    carry_out(Recipe.parse(table), how)
 
 
 def run(
@@ -227,8 +228,9 @@ def run(
     from tomoinr.cli.carry_out import carry_out
     from tomoinr.recipe import Recipe
 
-    how = How(steps, trust.value, report, checkpoint_every, resume, dry_run, as_json, force)
-    carry_out(Recipe.load(recipe, out), how.watched(live, preview, tensorboard))
+    watch = live, preview, tensorboard
+    how = How(steps, trust.value, report, checkpoint_every, resume, *watch, dry_run, as_json, force)
+    carry_out(Recipe.load(recipe, out), how)
 
 
 def _beside(stack: Path) -> Path:

@@ -42,7 +42,6 @@ def alone(problem: Problem, channel: int, grid: Grid | None = None) -> Problem:
     some, poses = problem.series.views_of(channel), problem.poses().to(problem.series.images.device)
     held = Fixed(NoOptions(), Poses(poses.rotation[some], poses.shift[some]), grid)
     volume = Voxels(Voxels.Options(), grid, 1).to(series.images.device)
-    projector = type(problem.projector)(problem.projector.options, grid)  # type: ignore[call-arg]
     scale = torch.as_tensor(problem.scale).flatten()
     return replace(
         problem,
@@ -50,7 +49,7 @@ def alone(problem: Problem, channel: int, grid: Grid | None = None) -> Problem:
         grid=grid,
         volume=volume,
         poses=held.to(series.images.device),
-        projector=projector,
+        projector=problem.projector.on(grid),
         scale=float(scale[min(channel, len(scale) - 1)]),
     )
 
