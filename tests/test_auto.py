@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tomoinr.builtin.auto import Auto
 from tomoinr.builtin.auto.find_poses import FindPoses
-from tomoinr.builtin.pose_steps import propose
+from tomoinr.builtin.pose_steps import Evidence, propose
 from tomoinr.builtin.slices import Slices
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses, place, turn_y, turn_z
@@ -121,6 +121,20 @@ def test_pixels_without_weight_say_nothing() -> None:
         replace(problem, series=replace(problem.series, images=spoilt)), Solo(), weights
     )
     torch.testing.assert_close(kept.change, other.change)
+
+
+def test_all_evidence_counts_as_much_as_it_is_sure() -> None:
+    """The same said twice moves nothing further; what is surer prevails."""
+    problem, _ = moved(0.3)
+    problem = replace(problem, volume=truth())
+    alone = propose(problem, Solo(), flat(problem))
+    twice = propose(problem, Solo(), flat(problem), [Evidence(problem, flat(problem))])
+    torch.testing.assert_close(twice.change, alone.change, rtol=1e-4, atol=1e-6)
+    still = replace(problem, series=replace(problem.series, images=problem.predict().detach()))
+    for weight, part in ((1.0, 0.5), (9.0, 0.1)):
+        other = Evidence(still, weight * flat(problem))
+        found = propose(problem, Solo(), flat(problem), [other])
+        torch.testing.assert_close(found.change, part * alone.change, rtol=1e-3, atol=1e-5)
 
 
 def test_every_team_makes_the_same_step() -> None:

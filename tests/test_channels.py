@@ -132,11 +132,28 @@ def test_poses_of_one_channel_serve_all_tilts():
     first = TiltSeries(torch.rand(3, 8, 8), [0.0, 10.0, 20.0])
     both = gather({"a": first, "b": TiltSeries(torch.rand(2, 8, 8), [5.0, 20.0])})
     shift = torch.tensor([[1.0, 0.0], [3.0, 2.0], [5.0, -2.0]])
-    found = shared(both, 0, Alignment(Poses.of(first.angles.float(), 1.5, shift=shift), ("how",)))
+    found = shared(
+        both, lambda one: Alignment(Poses.of(one.angles.float(), 1.5, shift=shift), ("how",))
+    )
     assert torch.allclose(found.poses.shift[:3], shift)
     assert found.poses.shift[3].tolist() == pytest.approx([2, 1])
     assert found.poses.angles().rotation.tolist() == pytest.approx([1.5] * 4, abs=1e-4)
     assert "a (the strongest signal); 1 images that it lacks" in found.notes[0]
+
+
+def test_where_the_strongest_has_no_image_another_channel_named_places_it():
+    first = TiltSeries(torch.rand(3, 8, 8), [0.0, 10.0, 20.0])
+    parts = {"a": first, "b": TiltSeries(torch.rand(2, 8, 8), [5.0, 20.0])}
+
+    def align(one):
+        shift = torch.full((len(one.angles), 2), float(len(one.angles)))
+        return Alignment(Poses.of(one.angles.float(), shift=shift), ("how",))
+
+    found = shared(gather(parts, poses_from=("a", "b")), align)
+    # Brought next to a's at 20°, where both are: by a move along x and z, and one along y.
+    assert found.poses.shift[:3].flatten().tolist() == pytest.approx([3] * 6, abs=1e-5)
+    assert found.poses.shift[3].tolist() == pytest.approx([2 + np.cos(np.deg2rad(15)), 3], 1e-4)
+    assert found.notes == ("poses of all channels come from a and b (together)", "a: how", "b: how")
 
 
 def test_haadf_hardly_sees_two_of_the_borders():

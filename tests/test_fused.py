@@ -137,6 +137,47 @@ def test_edges_of_the_guide_are_free_and_others_cost_the_same():
     assert float((forth * y).sum()) == pytest.approx(-float((x * back).sum()), rel=1e-4)
 
 
+def counts_of(seed, dose=20):
+    """A signal with the counts of a take of the small problem."""
+    problem = small_problem()
+    rate = problem.series.images * dose / problem.series.images.mean()
+    counts = torch.poisson(rate, torch.Generator().manual_seed(seed))
+    series = replace(problem.series, images=counts)
+    return signal(replace(problem, series=series), Solo(), Counting(1.0), 2.5)
+
+
+def converged(signals, cautions, joint):
+    iterates = Iterates(signals, Coupling(cautions, joint=joint), Solo())
+    for _ in range(400):
+        iterates.step()
+    return iterates
+
+
+def test_joint_total_variation_of_equal_channels_is_that_of_one():
+    """|(∇x, ∇x)| is √2 |∇x|, where the sum is 2 |∇x|."""
+    one = counts_of(0)
+    single = converged([one], (0.5,), joint=False)
+    both = converged([one, one], (0.5 * 2**0.5,) * 2, joint=True)
+    assert torch.allclose(both.last, single.last.expand_as(both.last), atol=2e-3)
+    apart = converged([one, one], (0.5 * 2**0.5,) * 2, joint=False)
+    assert not torch.allclose(both.last, apart.last, atol=2e-2)
+
+
+def test_each_total_variation_is_lowest_where_it_was_asked_for():
+    signals, costs = [counts_of(0), counts_of(1, dose=5)], {}
+    for joint in (False, True):
+        found = converged(signals, (0.7, 0.4), joint)
+        misfit = sum(
+            float((rate - one.counts * rate.log()).sum())
+            for one, x in zip(signals, found.last, strict=True)
+            for rate in [one.expected(x[None].contiguous()).clamp(min=1e-3)]
+        )
+        edges = found.strength * gradient(found.last).square().sum(0).sqrt()
+        costs[joint] = misfit + float(edges.sum()), misfit + float(edges.norm(dim=0).sum())
+    assert costs[False][0] < costs[True][0]
+    assert costs[True][1] < costs[False][1]
+
+
 @pytest.mark.parametrize("power", [1.0, 1.7])
 def test_parts_and_power_of_a_mixture_are_found(power):
     channels = torch.rand(3, 12, 12, 12) ** 3
@@ -243,15 +284,16 @@ def test_two_ranks_equal_one():
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on(taken, tmp_path):
-    """In the second part, where several channels are iterated."""
+@pytest.mark.parametrize(("leads", "left"), [((), 20), (("HAADF", "Co"), 75)])
+def test_a_stopped_run_goes_on(taken, tmp_path, leads, left):
+    """In the second part, where maps are iterated; while two channels find poses together."""
     from tomoinr.checkpoint import Checkpoints, Stopped
 
-    series = gather({name: taken[name].series for name in ("HAADF", "Co")})
-    whole = fused(series)
-    signals = iter([None] * (len(whole.history) - 20) + ["SIGTERM"] + [None] * 1000)
+    series = gather({name: taken[name].series for name in ("HAADF", "Co")}, poses_from=leads)
     options = {"solver": {"name": "fused", "rounds": 2, "round_steps": 20, "iterations": 60}}
-    options |= {"poses": "fixed", "quality": "fast"}
+    options |= {"poses": "rigid" if leads else "fixed", "quality": "fast"}
+    whole = tomoinr.reconstruct(series, **options)
+    signals = iter([None] * (len(whole.history) - left) + ["SIGTERM"] + [None] * 1000)
     stopping = Checkpoints(tmp_path / "kept", "never", asked=lambda: next(signals))
     with pytest.raises(Stopped):
         tomoinr.reconstruct(series, **options, checkpoints=stopping)
@@ -259,6 +301,7 @@ def test_a_stopped_run_goes_on(taken, tmp_path):
     again = tomoinr.reconstruct(series, **options, checkpoints=going_on)
     assert len(again.history) == len(whole.history)
     assert np.allclose(again.voxels, whole.voxels, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(again.poses.shift, whole.poses.shift, atol=1e-4)
 
 
 def test_the_benchmark_counts_gain_over_the_best(monkeypatch):
@@ -296,3 +339,33 @@ def test_poses_of_the_strongest_serve_all():
     errors = unseen_removed(*off[:near].T, tilts[:near])
     assert np.sqrt(np.square(errors).mean()) < 0.15
     assert np.isfinite(off).all() and np.abs(off[near:]).max() < 5
+
+
+def pose_error(taken, names):
+    """Of shifts found from the channels named: rms, pixels, over all tilts."""
+    angles = tuple(range(-60, 61, 4))
+    solver = {"name": "fused", "iterations": 1, "caution": 1.0, "sums": False, "joint": "no"}
+    series = gather({name: one.series for name, one in taken.items()}, poses_from=names)
+    result = tomoinr.reconstruct(series, solver=solver)
+    if len(names) > 1:
+        assert "(together)" in result.notes[0]
+    order = [angles.index(round(float(a))) for a in series.angles]
+    off = result.poses.shift.numpy() - np.stack(shifts(angles, 0, 1.5), 1)[order]
+    left = unseen_removed(*off.T, np.array(angles, float)[order])
+    return float(np.sqrt(np.square(left).mean()))
+
+
+@pytest.mark.slow
+def test_poses_from_two_channels_are_better_than_from_either():
+    taken = counted(24, 0, tuple(range(-60, 61, 4)), {"Co": 4.0, "Fe": 4.0}, shift=1.5)
+    alone = [pose_error(taken, [name]) for name in taken]
+    assert pose_error(taken, ["Co", "Fe"]) < 0.97 * min(alone)
+
+
+@pytest.mark.slow
+def test_channels_that_poses_come_from_need_not_be_alike():
+    """Cobalt has pixels twice as large, iron every other tilt: the rest are found from cobalt."""
+    doses = {"Co": 20.0, "Fe": 20.0}
+    taken = counted(24, 0, tuple(range(-60, 61, 4)), doses, {"Co": 2}, {"Fe": 2}, shift=1.5)
+    assert pose_error(taken, ["Co", "Fe"]) < 0.2
+    assert pose_error(taken, ["Fe"]) > 0.8

@@ -5,7 +5,7 @@ from tomoinr.builtin.coarse import coarse_alignment
 from tomoinr.builtin.fbp import Fbp
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.fused import Fused
-from tomoinr.builtin.fused.leading import leading, shared
+from tomoinr.builtin.fused.leading import shared
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.mrc import tomoinr_read as tomoinr_read
 from tomoinr.builtin.mrc import tomoinr_write as tomoinr_write
@@ -58,5 +58,4 @@ def tomoinr_align(series: TiltSeries) -> Alignment:
     """Centre of mass, or correlation; turns from what the rows have in common."""
     if len(series.channels) == 1:
         return coarse_alignment(series)
-    lead = leading(series)
-    return shared(series, lead, coarse_alignment(series.channel(lead)))
+    return shared(series, coarse_alignment)

@@ -124,11 +124,36 @@ def filled(degrees: Tensor, usable: Tensor, values: Tensor) -> Tensor:
 
 def settled(shift: Tensor, degrees: Tensor, turns: Tensor) -> Tensor:
     """Shifts (T, 2) less the one move of the specimen that leaves dx off cos and sin, dy off 1."""
-    tilt, (across, along) = torch.deg2rad(degrees), axes(turns.double())
-    cos, sin, one = tilt.cos()[:, None], tilt.sin()[:, None], torch.ones(len(tilt), 1).double()
-    moves = torch.stack((across * cos, -across * sin, along), 1)  # of x, z, y: (T, 3, 2)
+    cos, sin, one = _waves(degrees)
     x, y = torch.eye(2).double()
     unwanted = torch.stack((cos * x, sin * x, one * y), 1)  # (T, 3, 2)
-    matrix = torch.einsum("tkc,tmc->km", unwanted, moves)
-    move = torch.linalg.pinv(matrix) @ torch.einsum("tkc,tc->k", unwanted, shift.double())
+    return _moved(shift, shift, unwanted, moves(degrees, turns))
+
+
+def matched(shift: Tensor, wanted: Tensor, degrees: Tensor, turns: Tensor, where: Tensor) -> Tensor:
+    """Shifts (T, 2) after the one move of the specimen that brings them next to those wanted.
+
+    `where` (T,) tells which images are compared.
+    """
+    all_moves = moves(degrees, turns)
+    some = all_moves * where[:, None, None]
+    return _moved(shift, shift - wanted, some, all_moves)
+
+
+def moves(degrees: Tensor, turns: Tensor) -> Tensor:
+    """What a move of the specimen along x, z and y does to every image's shift: (T, 3, 2)."""
+    (cos, sin, _), (across, along) = _waves(degrees), axes(turns.double())
+    return torch.stack((across * cos, -across * sin, along), 1)
+
+
+def _moved(shift: Tensor, off: Tensor, tests: Tensor, moves: Tensor) -> Tensor:
+    """Shifts less the move after which what is `off` passes all `tests` (both (T, 3, 2))."""
+    matrix = torch.einsum("tkc,tmc->km", tests, moves)
+    move = torch.linalg.pinv(matrix) @ torch.einsum("tkc,tc->k", tests, off.double())
     return (shift - torch.einsum("m,tmc->tc", move, moves)).to(shift)
+
+
+def _waves(degrees: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """cos, sin and one at every tilt, each (T, 1)."""
+    tilt = torch.deg2rad(degrees.double())[:, None]
+    return tilt.cos(), tilt.sin(), torch.ones_like(tilt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,16 @@ DAMPING = 0.003  # of the diagonal of the normal equations
 LONGEST = 1.0  # pixels by which one step may move an image, or turn its rim
 NOTHING = 1e-5  # pixels: what rounding makes of tilt angles that are not learned
 STEP = 0.25  # pixels to either side, from which slopes are found
+
+
+class Evidence(NamedTuple):
+    """Images, a volume that explains them, and the inverse variance of every pixel.
+
+    `weights` are (channels, T, rows, columns), up to a factor that all the evidence shares.
+    """
+
+    problem: Problem
+    weights: Tensor
 
 
 class Proposal(NamedTuple):
@@ -47,23 +58,34 @@ class Proposal(NamedTuple):
                 parameter.add_(part.view_as(parameter))
 
 
-def propose(problem: Problem, team: Team, weights: Tensor) -> Proposal:
-    """One damped step, from pixels weighed by `weights` (channels, T, rows, columns).
+def propose(
+    problem: Problem, team: Team, weights: Tensor, others: Sequence[Evidence] = ()
+) -> Proposal:
+    """One damped step of a problem's poses, from all evidence there is of them.
 
     Shifts, turns in the detector's plane and, if the model learns them, tilt angles.
     """
     motions = _motions(problem)
-    matrix, vector = _normal_equations(problem, team, weights, motions.shape[1])
-    change = _solved(
-        torch.einsum("tip,tij,tjq->pq", motions, matrix, motions),
-        torch.einsum("tip,ti->p", motions, vector),
-    )
+    equations = [_equations(Evidence(problem, weights), motions, team)]
+    equations += [_equations(one, _motions(one.problem), team) for one in others]
+    matrices, vectors = zip(*equations, strict=True)
+    change = _solved(sum(matrices[1:], matrices[0]), sum(vectors[1:], vectors[0]))
     motion = motions @ change
     change = change * min(1.0, LONGEST / max(float(motion.abs().max()), 1e-30))
     # The median: one odd image may ask for anything.
-    usual = float(motion.square().mean(1).median().sqrt())
+    free = motions.abs().amax((1, 2)) > 0
+    usual = float(motion[free].square().mean(1).median().sqrt()) if bool(free.any()) else 0.0
     turn = _common_turn(motions)
     return Proposal(change, usual, float((motions @ change)[:, 2].mean()), turn.expand_as(change))
+
+
+def _equations(evidence: Evidence, motions: Tensor, team: Team) -> tuple[Tensor, Tensor]:
+    """What some images say of the free parameters: normal equations."""
+    matrix, vector = _normal_equations(*evidence, team, motions.shape[1])
+    return (
+        torch.einsum("tip,tij,tjq->pq", motions, matrix, motions),
+        torch.einsum("tip,ti->p", motions, vector),
+    )
 
 
 def _solved(matrix: Tensor, vector: Tensor) -> Tensor:
@@ -84,7 +106,7 @@ def _common_turn(motions: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _normal_equations(
-    problem: Problem, team: Team, weights: Tensor, kinds: int
+    problem: Problem, weights: Tensor, team: Team, kinds: int
 ) -> tuple[Tensor, Tensor]:
     """Matrix (T,k,k) and vector (T,k) of motions: right, down, turned, maybe tilted, in pixels."""
     everything = Pixels.rows(problem.series.shape)

@@ -12,7 +12,6 @@ from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.joint_state import JointState
 from tomoinr.builtin.noise import alike
-from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.priors import TotalVariation
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import PoseModel, Problem
@@ -41,7 +40,9 @@ class FindPoses(Stage):
 
     name = "search for poses"
 
-    def __init__(self, problem: Problem, team: Team, steps: int, capture: float) -> None:
+    def __init__(
+        self, problem: Problem, team: Team, steps: int, capture: float, near: float = NEAR
+    ) -> None:
         smooth = TotalVariation(TotalVariation.Options())
         some = alike(problem.series.images).nonzero()[:, 0]
         self.problem = replace(
@@ -51,7 +52,7 @@ class FindPoses(Stage):
             priors=(smooth,),
         )
         self._all = problem.poses
-        self.steps, self._team = steps, team
+        self.steps, self._team, self._near = steps, team, near
         self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture))
         self._state: JointState
 
@@ -63,9 +64,9 @@ class FindPoses(Stage):
     def enter(self, before: Stage | None) -> None:
         """A joint run of its own, or none."""
         if isinstance(before, Sharpen):
-            found = propose(before.with_poses(self._all), self._team, before.weights)
+            found = before.propose(self._all)
             self.moved = found.motion
-            if found.motion < NEAR:
+            if found.motion < self._near:
                 self.steps = 0
                 return
         if before:

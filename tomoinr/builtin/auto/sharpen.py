@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import weigh
-from tomoinr.builtin.pose_steps import propose
+from tomoinr.builtin.pose_steps import Evidence, Proposal, propose
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
@@ -24,6 +25,8 @@ from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
 FOUND = ("caution", "moved", "common", "longer", "uneven")
+Others = Callable[[], Sequence[Evidence]]
+
 LONGEST = 8.0  # times the common turn that a settled volume shows, while it goes one way
 
 
@@ -31,7 +34,8 @@ class Sharpen(Stage):
     """Total variation with pixels weighed by the noise that the stage before has left.
 
     `finer`: voxels along a pixel's edge; `caution`: as an option of the automatic solver, where 0
-    leaves it to held-out images, on going to finer voxels.
+    leaves it to held-out images, on going to finer voxels. `others`: what else tells of poses;
+    none: somebody else moves them.
     """
 
     common, longer = 0.0, 1.0  # the images' common turn, and how many times as long it was made
@@ -46,9 +50,11 @@ class Sharpen(Stage):
         finer: int,
         caution: float,
         balance: Balance,
+        others: Others | None = tuple,
     ) -> None:
         self.name = name
         self._own, self._team, self.finer, self._balance = problem, team, finer, balance
+        self._others = others
         self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
         self._unit = float(problem.series.images.std()) / problem.series.pixel_size or 1.0
         self.weights = torch.ones((), device=team.device)  # then: (channels, T, rows, columns)
@@ -86,9 +92,9 @@ class Sharpen(Stage):
     def _learn_from(self, last: Sharpen, same: bool) -> None:
         """What the volume so far says: where images are, and how strongly edges are kept down."""
         free = self._own.poses
-        if any(p.requires_grad for p in free.parameters()):
+        if self._others and any(p.requires_grad for p in free.parameters()):
             with doing("moving poses"):
-                change = propose(last.with_poses(free), self._team, last.weights)
+                change = last.propose(free)
             if same and self.finer > 1:
                 back = change.common * last.common < 0
                 self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
@@ -98,9 +104,15 @@ class Sharpen(Stage):
         if not self._given:
             self.caution = last.caution if same else last.best_caution()
 
-    def with_poses(self, poses: PoseModel) -> Problem:
-        """The problem on this stage's lattice, with other poses."""
-        return replace(self.problem, poses=poses)
+    def propose(self, poses: PoseModel) -> Proposal:
+        """Where this stage's volume would have images moved, and what else tells of them."""
+        problem, weights = self.evidence(poses)
+        return propose(problem, self._team, weights, self._others() if self._others else ())
+
+    def evidence(self, poses: PoseModel) -> Evidence:
+        """What this stage's images and volume say of poses."""
+        variance = self._error.square().clamp(min=1e-30)[:, None, None, None]
+        return Evidence(replace(self.problem, poses=poses), self.weights / variance)
 
     def best_caution(self) -> float:
         """What held-out images say."""

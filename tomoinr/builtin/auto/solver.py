@@ -17,9 +17,9 @@ from torch import Tensor
 from tomoinr.builtin.auto.balance import Balance
 from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, roomy, sharper
 from tomoinr.builtin.auto.course import part
-from tomoinr.builtin.auto.find_poses import FindPoses
+from tomoinr.builtin.auto.find_poses import NEAR, FindPoses
 from tomoinr.builtin.auto.fineness import FINEST, fineness
-from tomoinr.builtin.auto.sharpen import Sharpen
+from tomoinr.builtin.auto.sharpen import Others, Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.noise import despiked
 from tomoinr.builtin.relocated import moved_to
@@ -67,6 +67,12 @@ class AutoState:
     def moved(self) -> Tensor | float | None:
         """By how much poses last moved the usual image (pixels), if they did."""
         return self.entered.motion if self.entered else None
+
+    @property
+    def left(self) -> int:
+        """Stages of total variation that have not come to their end."""
+        due = self.stages[self.stages.index(self._due()) :]
+        return sum(isinstance(stage, Sharpen) for stage in due) if self.step < self.of else 0
 
     @property
     def part(self) -> float:
@@ -139,15 +145,15 @@ class Auto(Solver):
 
     presets = {"fast": {"rounds": 2, "round_steps": 30}, "best": {"rounds": 8, "round_steps": 60}}
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def __init__(self, options: Options, others: Others | None = tuple) -> None:
+        self.options, self._others = options, others
 
     def init(self, problem: Problem, team: Team) -> AutoState:
         """The plan."""
         problem = prepared(problem, team)
         finer = self.options.finer or fineness(problem, team)
         short = finer < FINEST and not self.options.finer
-        return AutoState(plan(problem, team, self.options, finer), short)
+        return AutoState(plan(problem, team, self.options, finer, self._others), short)
 
     def step(self, problem: Problem, state: AutoState, team: Team) -> Tensor:  # type: ignore[override]
         """One step of the stage under way; at the end the result goes into the volume."""
@@ -166,15 +172,21 @@ class Auto(Solver):
         return state.step >= state.of
 
 
-def plan(problem: Problem, team: Team, options: Auto.Options, finer: int) -> list[Stage]:
+def plan(
+    problem: Problem, team: Team, options: Auto.Options, finer: int, others: Others | None = tuple
+) -> list[Stage]:
     """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
     half, rounds = options.preview // 2, options.rounds
-    sharpen = partial(Sharpen, problem, team, caution=options.caution, balance=options.balance)
+    sharpen = partial(
+        Sharpen, problem, team, caution=options.caution, balance=options.balance, others=others
+    )
     outline: list[tuple[int, Any]] = [
         (half, partial(sharpen, finer=1, name=f"preview {i} of 2")) for i in (1, 2)
     ]
     if any(p.requires_grad for p in problem.poses.parameters()):
-        search = partial(FindPoses, problem, team, capture=options.capture)
+        # Where another run moves most of the poses, the rest are always searched for.
+        near = 0.0 if others is None else NEAR
+        search = partial(FindPoses, problem, team, capture=options.capture, near=near)
         outline.insert(1, (options.pose_steps, search))
     outline += [
         (options.round_steps, partial(sharpen, finer=finer, name=f"round {i} of {rounds}"))

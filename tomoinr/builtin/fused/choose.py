@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CAUTIONS = (0.4, 0.7, 1.2, 2.1)  # with the edges of a guide
 LONELY = (0.2, 0.4, 0.7, 1.2)  # without
 SUMS = (2.0, 10.0, 50.0)
+JOINED = (1.0, 1.4)  # times as much caution, where one length of all channels' edges counts
 KEPT = 0.75  # of the counts, to learn from
 FIRST, NEXT = 60, 40  # iterations, from nothing and from the last
 
@@ -72,13 +73,15 @@ class Trial:
 
 
 def chosen(trial: Trial, guide: Tensor, normals: Tensor | None, options: Fused.Options) -> Coupling:
-    """How much the channels' sum counts, for all; then a caution for each."""
+    """How much the channels' sum counts; a caution for each; whether their edges count as one."""
     ladder = (options.caution,) if options.caution else CAUTIONS if options.edges else LONELY
     coupling = Coupling((ladder[len(ladder) // 2],) * len(trial.learning), normals)
     last = trial.run(coupling, FIRST)
     if options.sums:
         coupling, last = _best_sum(trial, coupling, guide, options.power, last)
     coupling, last = _best_cautions(trial, coupling, ladder, last)
+    if options.joint != "no" and len(trial.learning) > 1:
+        coupling, last = _best_joint(trial, coupling, last, always=options.joint == "yes")
     if not coupling.sum_weight:
         return coupling
     found = mixture(guide, last.densities(), options.power)
@@ -112,3 +115,17 @@ def _best_cautions(
     best = tuple(lowest(places, np.array(by_rung)) for by_rung in zip(*surprises, strict=True))
     coupling = replace(coupling, cautions=best)
     return coupling, trial.run(coupling, NEXT, last)
+
+
+def _best_joint(
+    trial: Trial, single: Coupling, last: Iterates, always: bool
+) -> tuple[Coupling, Iterates]:
+    """Joint total variation, if it predicts counts better than each channel's own, or always."""
+    tried = [] if always else [(sum(trial.surprises(last)), single, last)]
+    for times in JOINED:
+        cautions = tuple(times * caution for caution in single.cautions)
+        coupling = replace(single, cautions=cautions, joint=True)
+        found = trial.run(coupling, NEXT, last)
+        tried.append((sum(trial.surprises(found)), coupling, found))
+    _, best, last = min(tried, key=lambda one: one[0])
+    return best, last

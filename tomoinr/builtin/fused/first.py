@@ -1,76 +1,91 @@
-"""The leading channel by itself, through the automatic solver: its volume, and everyone's poses."""
+"""The leading channels, each through the automatic solver: the guide, and everyone's poses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tomoinr.builtin.auto.find_poses import Chosen
-from tomoinr.builtin.auto.solver import Auto, AutoState
-from tomoinr.builtin.fused.leading import spread
-from tomoinr.builtin.fused.signals import alone
+from tomoinr.builtin.auto.solver import Auto
+from tomoinr.builtin.fused.leading import seen_by, spread
+from tomoinr.builtin.fused.single import Single
+from tomoinr.builtin.pose_steps import Evidence
 from tomoinr.geometry import Grid
 from tomoinr.interfaces import Problem
 from tomoinr.team import Team
 
 
 class First:
-    """A run of the automatic solver on one channel of a problem; it moves the problem's poses."""
+    """Runs of the automatic solver side by side, one a channel that poses are found from.
 
-    def __init__(self, problem: Problem, channel: int, options: Auto.Options, team: Team) -> None:
-        series, self._channel = problem.series, channel
-        some = torch.tensor(series.views_of(channel), device=series.images.device)
-        own = alone(problem, channel)
-        self.problem = replace(own, poses=Chosen(problem.poses, some), priors=())
-        self._whole, self._team, self.solver = problem, team, Auto(options)
+    The first of them moves the problem's poses, by what all of them say; it is the guide.
+    """
+
+    def __init__(
+        self, problem: Problem, channels: Sequence[int], options: Auto.Options, team: Team
+    ) -> None:
+        self._whole, self._team = problem, team
+        self._seen = seen_by(problem.series, channels)
         self._before = [p.detach().clone() for p in self._free()]
-        self.state: AutoState = self.solver.init(self.problem, team)
+        lead, *others = channels
+        self._runs = [Single(problem, lead, options, team, others=self._evidence)]
+        for i, channel in enumerate(others, 1):
+            self._runs.append(Single(problem, channel, options, team, channels[:i]))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the guide's run found out."""
+        return self._runs[0].state.notes
 
     @property
     def done(self) -> bool:
-        """Whether the automatic solver has come to its end."""
-        return self.solver.done(self.problem, self.state)
+        """Whether all runs have come to their end."""
+        return all(run.done for run in self._runs)
 
     def step(self) -> Tensor:
-        """One of its steps; after the last, images that the channel lacks follow the others."""
-        loss = self.solver.step(self.problem, self.state, self._team)
+        """A step of the run that is behind; images that no run has follow the others at last."""
+        going = (run for run in self._runs if not run.done)
+        loss = max(going, key=lambda run: run.state.left).step()
         if self.done:
             self._place_others()
+            del self._runs[1:]
         return loss
+
+    def _evidence(self) -> list[Evidence]:
+        """Of poses, from all but the guide."""
+        guide, *others = self._runs
+        return [found for run in others for found in run.evidence(run.weight / guide.weight)]
 
     def guide(self) -> tuple[Tensor, Grid]:
         """The volume (1, y, z, x) as fine as it was found, and its lattice."""
-        stage = self.state.entered
+        stage = self._runs[0].state.entered
         assert stage is not None, "it has come to its end"
         (voxels,) = stage.problem.volume.parameters()
         return voxels.detach(), stage.problem.grid
 
     @torch.no_grad()
     def show(self) -> None:
-        """The volume so far, in the whole problem's place for it."""
-        (own,), (led,) = self._whole.volume.parameters(), self.problem.volume.parameters()
-        own[self._channel] = led[0]
+        """The volumes so far, in the whole problem's places for them."""
+        (own,) = self._whole.volume.parameters()
+        for run in self._runs:
+            (voxels,) = run.problem.volume.parameters()
+            own[run.channel] = voxels[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """What the automatic solver needs, and the volume it fills, whole by then."""
-        auto = self.state.state_dict()
+        """What the runs need to go on, and where poses were at first."""
+        runs = [run.state_dict() for run in self._runs]
         self.show()
-        return {
-            "auto": auto,
-            "volume": self.problem.volume.state_dict(),
-            "before": self._before,
-        }
+        return {"runs": runs, "before": self._before}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.problem.volume.load_state_dict(state["volume"])
         self._before = [p.to(self._team.device) for p in state["before"]]
-        self.state.load_state_dict(state["auto"])
+        del self._runs[len(state["runs"]) :]
+        for run, kept in zip(self._runs, state["runs"], strict=True):
+            run.load_state_dict(kept)
 
     def _free(self) -> Iterator[nn.Parameter]:
         """What is learned of each image."""
@@ -81,12 +96,12 @@ class First:
 
     @torch.no_grad()
     def _place_others(self) -> None:
-        series = self._whole.series
+        if bool(self._seen.all()):
+            return
         for parameter, before in zip(self._free(), self._before, strict=True):
-            moved = (parameter - before)[series.views_of(self._channel)]
-            if moved.dim() and len(moved) < len(before):
-                moved = spread(series, self._channel, moved.reshape(len(moved), -1))
-                parameter.copy_(before + moved.reshape(before.shape))
+            moved = (parameter - before).reshape(len(before), -1)
+            moved = spread(self._whole.series.angles, self._seen, moved)
+            parameter.copy_(before + moved.reshape(before.shape))
 
 
 def on_lattice(voxels: Tensor, grid: Grid) -> Tensor:

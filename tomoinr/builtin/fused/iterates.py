@@ -5,7 +5,9 @@ Minimises over x ≥ 0
     Σ_c  Σ (r - n log r)(size · A x_c + background) + λ_c ‖P ∇x_c‖₁,₂  +  M/2 H(Σ f_c x_c - u)
 
 by the over-relaxed, preconditioned primal-dual method of Chambolle and Pock. P takes away what runs
-across the guide's edges, u is the guide as a sum of the channels, H is Huber's.
+across the guide's edges, u is the guide as a sum of the channels, H is Huber's. Joint total
+variation has ‖(λ_c P ∇x_c)_c‖₁,₂ in place of the sum: where one channel has an edge, those of
+others cost less.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Coupling:
 
     `cautions` are one a channel, in standard errors of a voxel that all views see; `target` is
     Σ parts · x in counts, where the mixture holds; departures over `tolerance` of it are outliers.
+    `joint`: total variation is one of all channels, not the sum of theirs.
     """
 
     cautions: tuple[float, ...]
@@ -42,6 +45,7 @@ class Coupling:
     target: Tensor | None = None  # (1, y, z, x)
     sum_weight: float = 0.0
     tolerance: float = 0.1
+    joint: bool = False
 
 
 class Iterates:
@@ -133,7 +137,10 @@ class Iterates:
             some = None if normals is None else normals[:, :, part]
             slopes = along(gradient(ahead, part), some)
             pulled = self.edges[:, :, part] + self._edge_step * slopes
-            pulled /= length(pulled).div_(self.strength).clamp_(min=1)
+            excess = length(pulled).div_(self.strength)
+            if self.coupling.joint:
+                excess = torch.linalg.vector_norm(excess, dim=0, keepdim=True)
+            pulled /= excess.clamp_(min=1)
             self.edges[:, :, part].lerp_(pulled, RELAXATION)
 
     def _pull_sum(self, ahead: Tensor) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.coarse import filled
+from tomoinr.builtin.coarse import filled, matched
 from tomoinr.builtin.fused.counts import Counting
 from tomoinr.data import Alignment, Channel, TiltSeries
 from tomoinr.geometry import Poses
@@ -16,11 +18,20 @@ def recorded(series: TiltSeries) -> tuple[Channel, ...]:
     return series.recorded or tuple(Channel(name) for name in series.channels)
 
 
-def leading(series: TiltSeries) -> int:
-    """The channel named for it (`leads`), else the one that tells most above its noise."""
+def leaders(series: TiltSeries) -> list[int]:
+    """The channels that poses are found from, first the one that tells most above its noise.
+
+    Those named for it (`leads`), else that one alone.
+    """
     channels = recorded(series)
     named = [i for i, channel in enumerate(channels) if channel.leads]
-    return max(named or range(len(channels)), key=lambda i: information(series, i))
+    told = sorted(named or range(len(channels)), key=lambda i: -information(series, i))
+    return told if named else told[:1]
+
+
+def leading(series: TiltSeries) -> int:
+    """The channel that shows the others where edges run."""
+    return leaders(series)[0]
 
 
 def information(series: TiltSeries, channel: int) -> float:
@@ -32,29 +43,54 @@ def information(series: TiltSeries, channel: int) -> float:
     return float(signal.square() / counts.sum().clamp(min=1e-30))
 
 
-def told(series: TiltSeries, channel: int) -> str:
+def told(series: TiltSeries, channels: Sequence[int]) -> str:
     """Whose poses these are, in a line."""
-    name, others = series.channels[channel], len(series.angles) - len(series.views_of(channel))
-    more = f"; {others} images that it lacks are placed as their neighbours" if others else ""
-    how = "named for it" if recorded(series)[channel].leads else "the strongest signal"
-    return f"poses of all channels come from {name} ({how}){more}"
+    names = " and ".join(series.channels[channel] for channel in channels)
+    lacking = int((~seen_by(series, channels)).sum())
+    named = recorded(series)[channels[0]].leads
+    how = (
+        ("named for it" if named else "the strongest signal") if len(channels) == 1 else "together"
+    )
+    who = "it lacks" if len(channels) == 1 else "they lack"
+    more = f"; {lacking} images that {who} are placed as their neighbours" if lacking else ""
+    return f"poses of all channels come from {names} ({how}){more}"
 
 
-def shared(series: TiltSeries, channel: int, found: Alignment) -> Alignment:
-    """Poses of one channel's images for all images of a series."""
-    angles = found.poses.angles()
-    values = torch.stack((angles.rotation, angles.dx, angles.dy), dim=1)
-    turn, *shift = spread(series, channel, values).unbind(1)
-    poses = Poses.of(series.angles.cpu().float(), turn, shift=torch.stack(shift, dim=1))
-    return Alignment(poses, (told(series, channel), *found.notes))
+def shared(series: TiltSeries, align: Callable[[TiltSeries], Alignment]) -> Alignment:
+    """Poses of the first leading channel's images; of the next one's where that has none; of all.
+
+    Images that none of them has are placed between their neighbours in tilt.
+    """
+    channels = leaders(series)
+    values, seen, notes = torch.zeros(len(series.angles), 3), seen_by(series, ()), []
+    for channel in channels:
+        views = torch.tensor(series.views_of(channel))
+        if bool(seen[views].all()):
+            continue
+        found = align(series.channel(channel))
+        angles, lacking = found.poses.angles(), ~seen[views]
+        shift = torch.stack((angles.dx, angles.dy), dim=1)
+        shift = matched(
+            shift, values[views, 1:], series.angles[views].cpu(), angles.rotation, ~lacking
+        )
+        pose = torch.cat((angles.rotation[:, None], shift), dim=1)
+        values[views[lacking]] = pose[lacking]
+        seen[views] = True
+        name = f"{series.channels[channel]}: " if len(channels) > 1 else ""
+        notes += [name + note for note in found.notes]
+    values = spread(series.angles, seen, values)
+    poses = Poses.of(series.angles.cpu().float(), values[:, 0], shift=values[:, 1:])
+    return Alignment(poses, (told(series, channels), *notes))
 
 
-def spread(series: TiltSeries, channel: int, values: Tensor) -> Tensor:
-    """Values (images, K) of a channel's images for all images: between neighbours in tilt."""
+def seen_by(series: TiltSeries, channels: Iterable[int]) -> Tensor:
+    """Which images any of these channels has: (T,), on the CPU."""
     seen = torch.zeros(len(series.angles), dtype=torch.bool)
-    seen[series.views_of(channel)] = True
-    if bool(seen.all()):
-        return values
-    everyone = values.new_zeros((len(seen), values.shape[1]))
-    everyone[seen] = values
-    return filled(series.angles.cpu(), seen, everyone.cpu()).to(values)
+    for channel in channels:
+        seen[series.views_of(channel)] = True
+    return seen
+
+
+def spread(degrees: Tensor, seen: Tensor, values: Tensor) -> Tensor:
+    """Values (images, K) of the images seen for all images: between neighbours in tilt."""
+    return filled(degrees.cpu(), seen, values.cpu()).to(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tomoinr.builtin.fused.leading import recorded, told
+from tomoinr.builtin.fused.leading import leaders, recorded, told
 from tomoinr.interfaces import Problem
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def notes(problem: Problem, state: FusedState) -> Iterator[str]:
     """The leading channel's first, then a line for each other, then their sum."""
     series = problem.series
-    yield told(series, state.lead)
-    yield from (f"{series.channels[state.lead]}: {note}" for note in state.first.state.notes)
+    yield told(series, leaders(series))
+    yield from (f"{series.channels[state.lead]}: {note}" for note in state.first.notes)
     coupling = state.coupling
     if coupling is None or state.iterates is None:
         return
@@ -29,6 +29,8 @@ def notes(problem: Problem, state: FusedState) -> Iterator[str]:
             f"{series.channels[channel]}: {level:.3g} counts a pixel{extra}; edges kept down by "
             f"{coupling.cautions[place]:.2g} standard errors of a voxel"
         )
+    if coupling.joint:
+        yield "edges of the other channels are kept down together: they have them in common"
     lead = series.channels[state.lead]
     if coupling.mixture is None or not coupling.sum_weight:
         yield f"the channels' sum does not help to predict counts: {lead} gives edges only"

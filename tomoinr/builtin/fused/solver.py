@@ -9,7 +9,7 @@ counts that were held back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,13 +21,15 @@ from tomoinr.builtin.fused.counts import Counting
 from tomoinr.builtin.fused.first import First, on_lattice
 from tomoinr.builtin.fused.guide import Mixture, normals
 from tomoinr.builtin.fused.iterates import Coupling, Iterates
-from tomoinr.builtin.fused.leading import leading, recorded
+from tomoinr.builtin.fused.leading import leaders, recorded
 from tomoinr.builtin.fused.notes import notes
 from tomoinr.builtin.fused.signals import alone, signal
 from tomoinr.geometry import Grid
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.team import Team
+
+Judged = Literal["judged", "yes", "no"]
 
 
 class FusedState:
@@ -45,7 +47,7 @@ class FusedState:
     def state_dict(self) -> dict[str, Any]:
         """The first run, what was chosen, and the iterates."""
         c = self.coupling
-        chosen = c and (c.cautions, c.mixture and tuple(c.mixture), c.sum_weight)
+        chosen = c and (c.cautions, c.mixture and tuple(c.mixture), c.sum_weight, c.joint)
         return {
             "step": self.step,
             "made": self.made,
@@ -92,17 +94,24 @@ class Fused(Solver):
             0.0, "edges kept down, in standard errors of a voxel; 0: as held-out counts say", low=0
         )
         edges: bool = option(True, "an edge is free where the leading channel has one")
+        joint: Judged = option(
+            "judged",
+            "one length of all other channels' edges counts (joint total variation); judged: if "
+            "held-out counts say so",
+        )
         sums: bool = option(True, "the others' sum may count, if held-out counts say so")
 
     def __init__(self, options: Options) -> None:
         self.options = options
 
     def init(self, problem: Problem, team: Team) -> FusedState:
-        """The leading channel's run."""
-        o, lead = self.options, leading(problem.series)
+        """The leading channels' runs."""
+        o, named = self.options, leaders(problem.series)
         half = (o.steps + 1) // 2  # of one step too: none would mean as many as it likes
-        given = Auto.Options(steps=half, rounds=o.rounds, round_steps=o.round_steps)
-        first = First(problem, lead, given, team)
+        given = Auto.Options(
+            steps=-(-half // len(named)), rounds=o.rounds, round_steps=o.round_steps
+        )
+        first, lead = First(problem, named, given, team), named[0]
         return FusedState(first, lead, [i for i in range(problem.volume.channels) if i != lead])
 
     def step(self, problem: Problem, state: FusedState, team: Team) -> Tensor:  # type: ignore[override]
@@ -180,6 +189,7 @@ def _coarser(grid: Grid, factor: int) -> Grid:
 
 def _again(kept: Any, guide: Tensor, ways: Tensor | None) -> Coupling:
     """What was chosen before a run was cut off."""
-    cautions, mixture, weight = kept
+    cautions, mixture, weight, joint = kept
     found = mixture and Mixture(*mixture)
-    return Coupling(tuple(cautions), ways, found, found and found.target(guide), weight)
+    target = found and found.target(guide)
+    return Coupling(tuple(cautions), ways, found, target, weight, joint=joint)
