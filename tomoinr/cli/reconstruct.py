@@ -189,7 +189,8 @@ def reconstruct(
 
     if out is None:
         out = _beside(stack)
-        say(f"results go to {out} (--out names another folder)")
+        if stack.exists():  # else there is something else to say
+            say(f"results go to {out} (--out names another folder)")
     data: dict[str, Any] = {"stack": str(stack), "angles": angles, "pixel_size": pixel_size}
     data |= {"poses": str(start) if start else None, "tilt_axis": tilt_axis, "exclude": exclude}
     table: dict[str, Any] = {
