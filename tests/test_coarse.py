@@ -70,6 +70,16 @@ def test_an_aligned_series_stays_as_it_is(phantom):
 
 
 @pytest.mark.parametrize("phantom", PHANTOMS)
+def test_single_turns_are_not_made_of_noise(phantom):
+    made = taken(phantom, dose=30)
+    found = coarse_alignment(made.series())
+    spread = errors(made, found.poses)[2].std()
+    assert spread < (0.2 if phantom == "core_shell" else 0.04)  # 0.30, and 0.12 to 0.35, before
+    told = any("do not clearly differ" in note for note in found.notes)
+    assert told == (spread < 0.04 and phantom != ROUND)
+
+
+@pytest.mark.parametrize("phantom", PHANTOMS)
 def test_a_truncated_field_is_recognised_and_rows_still_fit(phantom):
     made = disturbed(phantom)
     series = TiltSeries(made.images[:, :, 11:33], made.angles)

@@ -73,7 +73,8 @@ class Volume(Component, nn.Module, ABC):
 class PoseModel(Component, nn.Module, ABC):
     """What is learned of each image's pose: made as `cls(options, nominal, grid)`.
 
-    Parameters are in units that move the image by about a pixel, so one rate suits them all.
+    Parameters are in units that move the image by about a pixel, so one rate suits them all. Those
+    that require no gradient are a reserve: a solver may set them free, if images ask for it.
     """
 
     @abstractmethod

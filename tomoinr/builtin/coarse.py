@@ -13,6 +13,7 @@ from tomoinr.data import Alignment, TiltSeries
 from tomoinr.geometry import Poses, turn_z
 
 LEAST_IMAGES = 5  # with fewer, nothing can be said
+SAME = 0.05  # degrees: turns that differ by less are not told apart
 CERTAIN = 0.6  # standard error, degrees, above which the mean turn is not believed
 STRANGE = 0.1  # the part of an image that the others may leave unexplained
 GUESSWORK = torch.tensor([1.2, 0.7])  # rms of dx, dy that correlation finds in aligned series, px
@@ -75,6 +76,8 @@ def turn_note(found: Turns, mean: float, believed: bool) -> str:
         return "the specimen does not show how the tilt axis is turned: its azimuth is kept"
     spread = float((found.angles - mean).square().mean().sqrt())
     axis = f"tilt axis turned by {mean:.1f}° ± {max(found.error, 0.1):.1f}°"
+    if spread < SAME:
+        return f"{axis}; single images do not clearly differ from that"
     return f"{axis}, single images by {spread:.1f}° (rms) more"
 
 

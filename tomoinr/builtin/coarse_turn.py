@@ -21,7 +21,9 @@ from tomoinr.geometry import positions
 
 FREE = 30.0  # how much brighter than on average a specimen may be at any frequency
 UNEXPLAINED = 1e-4  # power that interpolation and the like leave unexplained, relative
-JITTER = 3.0  # expected rms of the turns about their mean, degrees
+JITTER = 3.0  # expected rms of the turns about their mean, degrees, before they are known
+LEAST_JITTER = 0.05
+CAUTIOUS = 0.6  # the errors of turns, as measured on phantoms, over those of the covariance
 SWAY = 3.0  # expected rms of what is left to shift along the tilt axis, pixels
 BLUR = 1.5  # along columns, pixels: derivatives of less than that are noise
 COHERENT = 2 * math.sqrt(math.pi) * BLUR  # neighbouring rows that share their noise after it
@@ -84,13 +86,28 @@ class Rows:
 def find_turns(images: Tensor, degrees: Tensor, shift: Tensor, common: bool = True) -> Turns:
     """Turn every image (T, H, W), no background, about its point `shift` (T, 2), in pixels.
 
-    The point also moves along the tilt axis. Without `common` the mean turn stays at zero.
+    The point also moves along the tilt axis. Without `common` the mean turn stays at zero. Single
+    turns are believed as far as they differ by more than their errors.
     """
     images, factor = shrunk(images)
     rows, shift, count = Rows(images, degrees), shift / factor, len(images)
     turns = torch.full((count,), best_common_turn(rows, shift) if common else 0.0)
+    turns, shift, covariance, _ = settled(rows, turns, shift, JITTER, common)
+    jitter = real_jitter(turns, covariance)
+    turns, shift, covariance, surprise = settled(rows, turns, shift, jitter, common)
+    return Turns(turns, shift * factor, float(covariance.mean().sqrt()), surprise)
+
+
+def settled(
+    rows: Rows, turns: Tensor, shift: Tensor, jitter: float, common: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Turns (T,) and points (T, 2) after Newton's steps, the turns' covariance, the surprise.
+
+    `jitter`: expected rms of the turns about their mean, degrees.
+    """
+    count = len(turns)
     apart = torch.eye(count).double() - 1 / count
-    prior = torch.block_diag(apart / JITTER**2, apart / SWAY**2)
+    prior = torch.block_diag(apart / jitter**2, apart / SWAY**2)
     prior[:count, :count] += 0 if common else 1e6
     for _ in range(ROUNDS):
         images = moved(rows.images, turns, shift)
@@ -100,8 +117,21 @@ def find_turns(images: Tensor, degrees: Tensor, shift: Tensor, common: bool = Tr
         turn, along = -(inverse @ slope).float().clamp(-3, 3).view(2, count)
         angle, turns = torch.deg2rad(turns), turns + turn
         shift = shift + along[:, None] * torch.stack((-angle.sin(), angle.cos()), 1)
-    error = float(inverse[:count, :count].mean().sqrt())
-    return Turns(turns, shift * factor, error, surprise)
+    return turns, shift, inverse[:count, :count], surprise
+
+
+def real_jitter(turns: Tensor, covariance: Tensor) -> float:
+    """What of the rms of the turns (T,) about their mean is not their errors, degrees.
+
+    `covariance` (T, T) is that of turns drawn towards their mean by `JITTER`. Errors are less than
+    it says, so the rms is made larger by as much: only how they compare matters.
+    """
+    apart = torch.eye(len(turns)).double() - 1 / len(turns)
+    drawn = (apart @ covariance @ apart).diagonal()
+    error = 1 / (1 / drawn - 1 / JITTER**2).clamp(min=1e-6)
+    free = (turns - turns.mean()) * (1 + error / JITTER**2)
+    real = (free.square() - CAUTIOUS**2 * error) / error
+    return max(float(real.sum() / (1 / error).sum()), 0) ** 0.5 / CAUTIOUS + LEAST_JITTER
 
 
 def best_common_turn(rows: Rows, shift: Tensor) -> float:

@@ -29,6 +29,14 @@ class Evidence(NamedTuple):
     weights: Tensor
 
 
+class Asked(NamedTuple):
+    """What images ask of a pose model's free parameters: normal equations of their motions."""
+
+    motions: Tensor  # (T, kinds, parameters), in pixels, per unit of each parameter
+    matrix: Tensor  # (T, kinds, kinds)
+    vector: Tensor  # (T, kinds)
+
+
 class Proposal(NamedTuple):
     """A change of a pose model's parameters, and by how much it moves the usual image (pixels).
 
@@ -65,13 +73,16 @@ def propose(
 
     Shifts, turns in the detector's plane and, if the model learns them, tilt angles.
     """
-    motions = _motions(problem)
-    equations = [_equations(Evidence(problem, weights), motions, team)]
-    equations += [_equations(one, _motions(one.problem), team) for one in others]
-    matrices, vectors = zip(*equations, strict=True)
-    change = _solved(sum(matrices[1:], matrices[0]), sum(vectors[1:], vectors[0]))
-    motion = motions @ change
-    change = change * min(1.0, LONGEST / max(float(motion.abs().max()), 1e-30))
+    images = (Evidence(problem, weights), *others)
+    return step_by(*(_asked(one, team) for one in images))
+
+
+def step_by(first: Asked, *others: Asked) -> Proposal:
+    """What images ask for, no longer than allowed; motion is that of the first of them."""
+    motions, change = first.motions, solved(first, *others)
+    motion, *further = (one.motions @ change for one in (first, *others))
+    farthest = max(float(each.abs().max()) for each in (motion, *further))
+    change = change * min(1.0, LONGEST / max(farthest, 1e-30))
     # The median: one odd image may ask for anything.
     free = motions.abs().amax((1, 2)) > 0
     usual = float(motion[free].square().mean(1).median().sqrt()) if bool(free.any()) else 0.0
@@ -79,21 +90,21 @@ def propose(
     return Proposal(change, usual, float((motions @ change)[:, 2].mean()), turn.expand_as(change))
 
 
-def _equations(evidence: Evidence, motions: Tensor, team: Team) -> tuple[Tensor, Tensor]:
-    """What some images say of the free parameters: normal equations."""
-    matrix, vector = _normal_equations(*evidence, team, motions.shape[1])
-    return (
-        torch.einsum("tip,tij,tjq->pq", motions, matrix, motions),
-        torch.einsum("tip,ti->p", motions, vector),
-    )
-
-
-def _solved(matrix: Tensor, vector: Tensor) -> Tensor:
-    """The damped solution of normal equations that may tell nothing of some unknowns."""
+def solved(*asked: Asked) -> Tensor:
+    """The damped solution (parameters,) of normal equations that may tell nothing of some."""
+    every = [torch.einsum("tip,tij,tjq->pq", a.motions, a.matrix, a.motions) for a in asked]
+    matrix = torch.stack(every).sum(0)
+    vector = torch.stack([torch.einsum("tip,ti->p", a.motions, a.vector) for a in asked]).sum(0)
     size = matrix.diagonal()
     size = size.clamp(min=1e-12 * float(size.max()) + 1e-30).sqrt()
     damped = matrix / size / size[:, None] + DAMPING * torch.eye(len(size)).to(matrix)
     return torch.linalg.solve(damped, vector / size) / size
+
+
+def _asked(evidence: Evidence, team: Team) -> Asked:
+    """With volumes held as they are."""
+    (problem, weights), motions = evidence, motions_of(evidence.problem)
+    return Asked(motions, *normal_equations(problem, team, weights, motions.shape[1]))
 
 
 def _common_turn(motions: Tensor) -> Tensor:
@@ -105,8 +116,8 @@ def _common_turn(motions: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _normal_equations(
-    problem: Problem, weights: Tensor, team: Team, kinds: int
+def normal_equations(
+    problem: Problem, team: Team, weights: Tensor, kinds: int
 ) -> tuple[Tensor, Tensor]:
     """Matrix (T,k,k) and vector (T,k) of motions: right, down, turned, maybe tilted, in pixels."""
     everything = Pixels.rows(problem.series.shape)
@@ -132,7 +143,7 @@ def _normal_equations(
     return matrix.double(), vector.double()
 
 
-def _motions(problem: Problem) -> Tensor:
+def motions_of(problem: Problem) -> Tensor:
     """Motion of each image (T, kinds, parameters), in pixels, per unit of each free parameter."""
     free, angles = _free(problem.poses), problem.poses().angles()
     pixel, reach = problem.series.pixel_size, _reach(problem)

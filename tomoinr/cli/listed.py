@@ -40,6 +40,7 @@ PANELS = {
         Listed("simulate", "demo:simulate", "Make a tilt series of a phantom, and its truth."),
     ),
     "Judge": (
+        Listed("choose", "choose:choose", "Let held-out images choose among representations."),
         Listed("compare", "compare:compare", "Score volumes against a truth, or each other."),
         Listed("report", "report:report", "Make a result's page again, and figures for papers."),
     ),

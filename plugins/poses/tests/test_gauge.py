@@ -36,7 +36,7 @@ def motions(poses):
 
 def changes(model):
     """Changes (T, 5, parameters) of the poses: turn about the laboratory's x, y, z, and shift."""
-    start = {name: p.detach() for name, p in model.named_parameters()}
+    start = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
     def poses(parameters):
         found = functional_call(model, parameters, ())
@@ -110,6 +110,18 @@ def test_angles_lose_their_modes_only(arc, mode, aligned, grid):
         assert (model().rotation - aligned.rotation).abs().max() < 1e-6
     getattr(model, arc).data = radians**2
     assert (model().rotation - aligned.rotation).abs().max() > 1e-2
+
+
+def test_tilts_are_held_in_reserve_unless_something_else_is_said(aligned, grid):
+    held, never, always = (
+        Rigid(Rigid.Options(tilt), aligned, grid) for tilt in (None, False, True)
+    )
+    assert never.tilt_arc is None
+    assert [model.tilt_arc.requires_grad for model in (held, always)] == [False, True]
+    for model in (held, always):  # the same parameters, whoever sets them free
+        model.tilt_arc.data = torch.linspace(-1, 1, TILTS) ** 2
+    assert torch.equal(held().rotation, always().rotation)
+    assert not torch.allclose(held().rotation, aligned.rotation, atol=1e-3)
 
 
 def test_the_mean_rotation_is_kept(aligned, grid):

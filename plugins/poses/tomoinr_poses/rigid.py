@@ -1,4 +1,7 @@
-"""Every image for itself: shift and in-plane rotation, and if asked the tilt and its axis."""
+"""Every image for itself: shift and in-plane rotation, and if asked the tilt and its axis.
+
+Tilts are there but held unless asked for: a solver may find that the images tell them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ class Rigid(PoseModel):
     class Options:
         """Options of the rigid pose model."""
 
-        tilt: bool = option(False, "correct the tilt angle of each image")
+        tilt: bool | None = option(
+            None, "correct the tilt angle of each image; none: where 'auto' finds that images tell"
+        )
         out_of_plane: bool = option(
             False, "let the tilt axis leave the detector plane in each image"
         )
@@ -42,7 +47,8 @@ class Rigid(PoseModel):
         self.shifts = Shifts(nominal, grid.spacing, translations(nominal))
         self.pixels = nn.Parameter(torch.zeros_like(nominal.shift))
         self.arc = nn.Parameter(torch.zeros_like(nominal.shift[:, 0]))
-        self.tilt_arc = nn.Parameter(torch.zeros_like(self.arc)) if options.tilt else None
+        held = torch.zeros_like(self.arc)
+        self.tilt_arc = None if options.tilt is False else nn.Parameter(held, bool(options.tilt))
         self.axis_arc = nn.Parameter(torch.zeros_like(self.arc)) if options.out_of_plane else None
         angles = nominal.angles()
         self.register_buffer("rotation", nominal.rotation.detach().clone())

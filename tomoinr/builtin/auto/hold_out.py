@@ -45,7 +45,7 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
     order = good[problem.series.angles.cpu()[good].argsort(stable=True)]
     held = torch.arange(len(order)) % EVERY == EVERY // 2
     empty = moved_to(problem, problem.grid, team.device)
-    seen, unseen = _part(empty, order[~held]), _part(empty, order[held])
+    seen, unseen = part_of(empty, order[~held]), part_of(empty, order[held])
     seen_weights, unseen_weights = weights[:, order[~held]], weights[:, order[held]]
     solver = Tv(Tv.Options())
     misses: list[float] = []
@@ -59,16 +59,17 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
             miss = unseen.series.images - unseen.predict()
         misses.append(float((unseen_weights * miss.square()).mean()))
         last = state
-    return lowest(np.log(LADDER), np.array(misses))
+        if misses[-1] > min(misses):  # weaker ones would be worse still
+            break
+    return lowest(np.log(LADDER[: len(misses)]), np.array(misses))
 
 
-def _part(problem: Problem, some: Tensor) -> Problem:
-    """The problem of some of the images; the volume is the same."""
-    poses = problem.poses()
+def part_of(problem: Problem, some: Tensor) -> Problem:
+    """The problem of some of the images, in their present poses; the volume is the same."""
+    device = problem.series.images.device
+    poses = problem.poses().to(device)
     own = Fixed(NoOptions(), Poses(poses.rotation[some], poses.shift[some]), problem.grid)
-    return replace(
-        problem, series=problem.series.select(some.tolist()), poses=own.to(poses.shift.device)
-    )
+    return replace(problem, series=problem.series.select(some.tolist()), poses=own.to(device))
 
 
 def lowest(places: np.ndarray, heights: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 from tomoinr.builtin.auto.balance import Balance, Brightness, brightness
 from tomoinr.builtin.auto.box import spread
 from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
+from tomoinr.builtin.auto.reserve import judged, reserve, set_free
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import weigh
@@ -24,7 +25,7 @@ from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
-FOUND = ("caution", "moved", "common", "longer", "uneven")
+FOUND = ("caution", "moved", "common", "longer", "uneven", "freed", "asked")
 Others = Callable[[], Sequence[Evidence]]
 
 LONGEST = 8.0  # times the common turn that a settled volume shows, while it goes one way
@@ -34,12 +35,14 @@ class Sharpen(Stage):
     """Total variation with pixels weighed by the noise that the stage before has left.
 
     `finer`: voxels along a pixel's edge; `caution`: as an option of the automatic solver, where 0
-    leaves it to held-out images, on going to finer voxels. `others`: what else tells of poses;
-    none: somebody else moves them.
+    leaves it to held-out images, on going to finer voxels. `asks`: whether poses need what their
+    model holds in reserve is found out on entering. `others`: what else tells of poses; none:
+    somebody else moves them.
     """
 
     common, longer = 0.0, 1.0  # the images' common turn, and how many times as long it was made
     uneven = 0.0  # standard deviation of the images' gains
+    freed, asked = False, ""  # the poses' reserve, if it is learned; how many images wanted that
 
     def __init__(
         self,
@@ -50,9 +53,10 @@ class Sharpen(Stage):
         finer: int,
         caution: float,
         balance: Balance,
+        asks: bool = False,
         others: Others | None = tuple,
     ) -> None:
-        self.name = name
+        self.name, self._asks = name, asks
         self._own, self._team, self.finer, self._balance = problem, team, finer, balance
         self._others = others
         self.steps, self.caution, self._given = steps, caution or USUAL, caution > 0
@@ -91,18 +95,31 @@ class Sharpen(Stage):
 
     def _learn_from(self, last: Sharpen, same: bool) -> None:
         """What the volume so far says: where images are, and how strongly edges are kept down."""
-        free = self._own.poses
-        if self._others and any(p.requires_grad for p in free.parameters()):
-            with doing("moving poses"):
-                change = last.propose(free)
+        self.freed, self.asked = last.freed, last.asked
+        if self._others and any(p.requires_grad for p in self._own.poses.parameters()):
+            change = self._move(last)
             if same and self.finer > 1:
                 back = change.common * last.common < 0
                 self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
-            change.lengthened(self.longer).accept(free)
+            change.lengthened(self.longer).accept(self._own.poses)
             self.moved, self.common = change.motion, change.common
         self.weights = last.weights
         if not self._given:
             self.caution = last.caution if same else last.best_caution()
+
+    def _move(self, last: Sharpen) -> Proposal:
+        """How poses are to move: with their reserve, if images have just told that they need it."""
+        (problem, _), held = last.evidence(self._own.poses), reserve(self._own.poses)
+        if self._asks and held:
+            with doing("asking held-out rows for tilt angles"):
+                verdict = judged(problem, self._team, last.weights, last.error)
+            self.asked = verdict.told if verdict else ""
+            if verdict and verdict.worthwhile:
+                self.freed = True
+                set_free(held)
+                return verdict.step
+        with doing("moving poses"):
+            return last.propose(self._own.poses)
 
     def propose(self, poses: PoseModel) -> Proposal:
         """Where this stage's volume would have images moved, and what else tells of them."""
@@ -111,13 +128,13 @@ class Sharpen(Stage):
 
     def evidence(self, poses: PoseModel) -> Evidence:
         """What this stage's images and volume say of poses."""
-        variance = self._error.square().clamp(min=1e-30)[:, None, None, None]
+        variance = self.error.square().clamp(min=1e-30)[:, None, None, None]
         return Evidence(replace(self.problem, poses=poses), self.weights / variance)
 
     def best_caution(self) -> float:
         """What held-out images say."""
         with doing("choosing smoothness by held-out images"):
-            return best_caution(self.problem, self._team, self.weights, self._error)
+            return best_caution(self.problem, self._team, self.weights, self.error)
 
     def step(self) -> Tensor:
         """One primal-dual iteration; the loss in units of the joint solver's."""
@@ -129,7 +146,7 @@ class Sharpen(Stage):
         return {
             "found": {name: getattr(self, name) for name in FOUND},
             "weights": self.weights,
-            "error": self._error,
+            "error": self.error,
             "brightness": self._brightness and tuple(self._brightness),
             "volume": self.problem.volume.state_dict(),
             "tv": going,
@@ -140,7 +157,9 @@ class Sharpen(Stage):
         device = self._team.device
         for name in FOUND:
             setattr(self, name, state["found"][name])
-        self.weights, self._error = state["weights"].to(device), state["error"].to(device)
+        if self.freed:
+            set_free(reserve(self._own.poses))
+        self.weights, self.error = state["weights"].to(device), state["error"].to(device)
         self._place(self._on_lattice())
         if state["brightness"]:
             self._even_out(Brightness(*(part.to(device) for part in state["brightness"])))
@@ -168,12 +187,12 @@ class Sharpen(Stage):
             if self._balance != "none":
                 self._even_out(brightness(self._own.series, model, self.weights, self._balance))
         noise = weigh(self.problem.series.images, model)
-        self.weights, self._error = noise.weights, noise.error
+        self.weights, self.error = noise.weights, noise.error
         return self._strength()
 
     def _strength(self) -> Tensor:
         """That of TV."""
-        return strength(self.caution, self._error, self.problem)
+        return strength(self.caution, self.error, self.problem)
 
     def _even_out(self, found: Brightness) -> None:
         """Images of the same brightness; always from those that were given."""

@@ -88,10 +88,10 @@ class First:
             run.load_state_dict(kept)
 
     def _free(self) -> Iterator[nn.Parameter]:
-        """What is learned of each image."""
+        """What is, or may come to be, learned of each image."""
         tilts = len(self._whole.series.angles)
         for parameter in self._whole.poses.parameters():
-            if parameter.requires_grad and parameter.dim() and len(parameter) == tilts:
+            if parameter.dim() and len(parameter) == tilts:
                 yield parameter
 
     @torch.no_grad()
