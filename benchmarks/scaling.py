@@ -2,8 +2,9 @@
 
 Strong: one problem, shared by more ranks. Weak: as many times more rows as there are ranks.
 Every rank has one thread. A step's time is the median; what a rank spends in sums and other talk,
-waiting for slower ranks included, is measured apart. Memory is each rank's own, beyond what it held
-before the problem was made (proportional set size: shared pages count in part).
+waiting for slower ranks included, is measured apart. Memory is each rank's own after the last step,
+beyond what it held when everything was imported and a tiny problem solved (proportional set size:
+shared pages count in part).
 
     python benchmarks/scaling.py --size 64 --ranks 1 2
     python benchmarks/scaling.py --fit
@@ -45,6 +46,7 @@ from tomoinr.team import Team
 from tomoinr.teams import close, open_team
 
 MIB = 2**20
+TINY = 16  # voxels along each edge of what is solved first
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {  # solver, volume, the volume's options
     "sirt": ("sirt", "voxels", {}),
     "tv": ("tv", "voxels", {}),
@@ -150,13 +152,10 @@ class Timed(Team):
 
 
 def work_as_rank(args: argparse.Namespace) -> None:
-    team = Timed(open_team())
+    team, plugins = Timed(open_team()), Plugins()
+    begun_on(args, TINY, TINY, plugins, team)
     before = memory()
-    problem, solver = made(args.rank_of, args, Plugins(), team)
-    modules = problem.modules()
-    team.copy_([*modules.parameters(), *modules.buffers()])
-    state = solver.init(problem, team)
-    solver.step(problem, state, team)  # the first makes what the others use
+    problem, solver, state = begun_on(args, args.size, args.rows, plugins, team)
     times, talks = [], []
     for _ in range(args.steps):
         begun, talked = time.perf_counter(), team.seconds
@@ -171,13 +170,27 @@ def work_as_rank(args: argparse.Namespace) -> None:
     close()
 
 
-def made(name: str, args: argparse.Namespace, plugins: Plugins, team: Team) -> tuple[Problem, Any]:
+def begun_on(
+    args: argparse.Namespace, size: int, rows: int, plugins: Plugins, team: Team
+) -> tuple[Problem, Any, Any]:
+    """Problem, solver and state after a first step, which makes what the others use."""
+    problem, solver = made(args, size, rows, plugins, team)
+    modules = problem.modules()
+    team.copy_([*modules.parameters(), *modules.buffers()])
+    state = solver.init(problem, team)
+    solver.step(problem, state, team)
+    return problem, solver, state
+
+
+def made(
+    args: argparse.Namespace, size: int, rows: int, plugins: Plugins, team: Team
+) -> tuple[Problem, Any]:
     """A problem of random images: what is in them costs nothing. A node has them once."""
-    solver, volume, options = METHODS[name]
-    grid = Grid((args.rows, args.size, args.size))
+    solver, volume, options = METHODS[args.rank_of]
+    grid = Grid((rows, size, size))
     angles = torch.linspace(-60, 60, args.tilts)
     torch.manual_seed(0)
-    shape = args.tilts, args.rows, args.size
+    shape = args.tilts, rows, size
     series = team.once_a_node(lambda: TiltSeries(torch.rand(shape), angles))
     poses = Fixed(NoOptions(), Poses.of(angles), grid)
     cls = plugins.find("volume", volume).cls if volume != "voxels" else Voxels
@@ -187,7 +200,7 @@ def made(name: str, args: argparse.Namespace, plugins: Plugins, team: Team) -> t
     part = plugins.find("solver", solver).cls
     chosen: dict[str, Any] = {"steps": args.steps + 2}  # the last puts the volume together
     if solver == "joint":  # eight rows of every image, more where there are more rows
-        chosen["batch"] = 8 * args.tilts * args.rows
+        chosen["batch"] = 8 * args.tilts * rows
     return problem, part(replace(part.Options(), **chosen))
 
 

@@ -173,11 +173,11 @@ def _needed(load: Load, gpus: int) -> dict[str, float]:
     volume = 4 * load.size**3 * load.depth
     whole = {
         "images": 4.0 * load.tilts * load.size**2,
-        "matrices": 8 * 4 * load.tilts * load.size**2 * load.depth,
+        "matrices": 8 * 2 * load.tilts * load.size**2 * load.depth,
     }
     if load.solver == "tv":
         slab = volume * min(1, 1 / gpus + 2 * load.reach / load.size)
-        return whole | {"the slab, six times": 6 * slab, "the final volume": volume}
+        return whole | {"the slab, five times": 5 * slab, "the final volume": volume}
     points = load.rows * load.size**2 * load.depth
     batch = 24e3 * min(1 << 20, points) + 8 * points
     return whole | {"the batch": batch, "the final volume, gathered": 2 * volume}

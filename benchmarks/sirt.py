@@ -155,9 +155,10 @@ def astra_weights(series: tomoinr.TiltSeries) -> np.ndarray:
 def our_weights(series: tomoinr.TiltSeries) -> np.ndarray:
     n = series.shape[2]
     operator = SliceOperator(Grid((1, n, n)))
-    matrix = operator.matrices(torch.deg2rad(series.angles))[0].to_dense()
+    voxels = torch.eye(n * n).reshape(1, -1, n, n)  # one a slice
+    weights = operator(voxels, torch.deg2rad(series.angles))[0].transpose(1, 2)
     margin = (operator.columns - n) // 2
-    return matrix.reshape(-1, operator.columns, n, n)[:, margin : margin + n].numpy()
+    return weights.unflatten(2, (n, n))[:, margin : margin + n].numpy()
 
 
 if __name__ == "__main__":

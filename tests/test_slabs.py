@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tomoinr.builtin import blocks
 from tomoinr.builtin.fbp import Fbp
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.linear import LinearMap
@@ -17,6 +18,14 @@ from tomoinr.options import NoOptions, parse
 from tomoinr.team import Solo
 from tomoinr.testing.solvers import GRID, go_on, small_problem
 from tomoinr.testing.threads import together
+
+
+@pytest.fixture(autouse=True, params=["one block", "small blocks"])
+def several_blocks(request, monkeypatch):
+    """Halos, too, are worked on a few slices at a time."""
+    if request.param == "small blocks":
+        monkeypatch.setattr(blocks, "SLICES", 2)
+        monkeypatch.setattr(blocks, "VOXELS", 1)
 
 
 def problem(along=0.0, turn=0.0, views=slice(None)):

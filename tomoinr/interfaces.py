@@ -83,8 +83,12 @@ class PoseModel(Component, nn.Module, ABC):
 
 
 class Projector(Component, ABC):
-    """Specimen → pixels: made as `cls(options, grid)`."""
+    """Specimen → pixels: made as `cls(options, grid)`.
 
+    `apart`: it sees each slice by itself, so that a box's images are the sums of its slabs'.
+    """
+
+    apart: ClassVar[bool] = False
     options: Any
     grid: Grid
 
@@ -99,6 +103,9 @@ class Projector(Component, ABC):
     def on(self, grid: Grid) -> Projector:
         """The same projector for another box."""
         return type(self)(self.options, grid)  # type: ignore[call-arg]
+
+    def share(self, views: Views, team: Team) -> None:
+        """Have what these views need, if it is large, once for all ranks of a node."""
 
     def forget(self) -> None:
         """Let go of what is kept from call to call, and can be made anew."""

@@ -17,6 +17,7 @@ from tomoinr.interfaces import Problem, Solver, State, check_fit
 from tomoinr.team import Solo, Team
 
 log = logging.getLogger(__name__)
+RENDERED = 16  # slices at a time
 
 Observer = Callable[[Record, Problem], None]
 """Called on rank 0 after every logged step."""
@@ -109,10 +110,14 @@ def _check_loss(record: Record, solver: Solver) -> None:
 def _result(
     problem: Problem, team: Team, history: tuple[Record, ...], notes: tuple[str, ...]
 ) -> Reconstruction:
+    problem.projector.forget()
     rows = torch.arange(problem.grid.shape[0], device=team.device)
-    mine = problem.voxels(rows[team.share(len(rows))])  # each rank renders some slices
-    whole = team.gather(mine.movedim(1, 0).contiguous()).movedim(0, 1)
-    voxels = whole.contiguous().cpu().numpy()
+    mine = rows[team.share(len(rows))]  # each rank renders some slices, a few at a time
+    shape = len(mine), problem.volume.channels, *problem.grid.shape[1:]
+    part = torch.empty(shape, device=team.device)
+    for some, target in zip(mine.split(RENDERED), part.split(RENDERED), strict=True):
+        target.copy_(problem.voxels(some).movedim(1, 0))
+    voxels = team.gather(part).movedim(0, 1).contiguous().cpu().numpy()
     return Reconstruction(
         voxels=voxels[0] if len(voxels) == 1 else voxels,
         grid=problem.grid,

@@ -55,8 +55,9 @@ class Fbp(Solver):
         voxels = voxels / problem.grid.spacing / problem.series.pixel_size
         voxels = voxels.clamp_(min=0) if self.options.positive else voxels
         matrix.slab.fill_(voxels)
+        matrix.parameter.data = voxels
         state.step += 1
-        loss = matrix.mean((matrix.data - matrix.forward(voxels)).square())
+        loss = matrix.mean_square(matrix.residual(voxels))
         matrix.publish()
         return loss
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.slabs import Slab
+from tomoinr.builtin.blocks import blocks
+from tomoinr.builtin.slabs import Part, Slab, common, within
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
 from tomoinr.team import Team
@@ -23,27 +26,58 @@ class LinearMap:
     ) -> None:
         (self._whole,) = problem.volume.parameters()
         everything = Pixels.rows(problem.series.shape)
-        self.pixels = everything.part(team.share(len(everything))).to(team.device)
-        self.data = problem.series.at(self.pixels) / unit
+        mine = team.share(len(everything))
+        self.pixels = everything.part(mine).to(team.device)
+        self._images = problem.series.images[:, :, mine]
+        self.voxels = self._whole.numel()  # of all ranks
         self.slab = Slab(problem, self.pixels, team, whole)
-        self._problem, self._team, self._unit = self.slab.problem(problem), team, unit
-        (self.parameter,) = self._problem.volume.parameters()
-        self._views = problem.views()
-        # The gradient of a linear map does not depend on where it is taken: one graph serves all.
-        self._graph = self._project()
+        here = self.slab.problem(problem)
+        (self.parameter,) = here.volume.parameters()
+        here.projector.share(here.views(), team)
+        self._blocks = blocks(here, self.pixels, self.slab.areas)
+        self._team, self._unit = team, unit
+
+    @property
+    def data(self) -> Tensor:
+        """What this rank's pixels show: (channels, views, rows, columns)."""
+        return self._images / self._unit
+
+    def ones(self) -> Tensor:
+        """As many as there are data, without memory."""
+        return self._images.new_ones(()).expand(self._images.shape)
 
     def forward(self, voxels: Tensor) -> Tensor:
-        """A x at this rank's pixels; `voxels` becomes the volume's parameter."""
-        self.parameter.data = voxels
-        with torch.no_grad():
-            return self._project() / self._unit
+        """A x at this rank's pixels."""
+        images = torch.zeros_like(self._images)
+        for block in self._blocks:
+            images[:, :, block.rows] += block.forward(voxels[:, block.slices])
+        return images.div_(self._unit)
+
+    def residual(self, voxels: Tensor) -> Tensor:
+        """A x less the data."""
+        return self.forward(voxels).sub_(self._images, alpha=1 / self._unit)
 
     def adjoint(self, images: Tensor) -> Tensor:
-        """Aᵀ y at this rank's own slices; what stands in the halos is of no use."""
-        images = images / self._unit
-        (back,) = torch.autograd.grad(self._graph, self.parameter, images, retain_graph=True)
-        self.slab.fold_(back)
+        """Aᵀ y at this rank's own slices; zero in the halos."""
+        back = torch.zeros_like(self.parameter)
+        for part, some in self.adjoints(images):
+            back[:, part] = some
         return back
+
+    def adjoints(self, images: Tensor) -> Iterator[Part]:
+        """The same, a few slices after the other, without halos; `images` may be expanded."""
+        return self.slab.folded(self._backs(images))
+
+    def _backs(self, images: Tensor) -> Iterator[Part]:
+        for block in self._blocks:
+            rows = images[:, :, block.rows] / self._unit
+            yield from self._by_area(block.slices, block.adjoint(rows))
+
+    def _by_area(self, slices: slice, back: Tensor) -> Iterator[Part]:
+        """Halos apart from the rank's own slices."""
+        for area in self.slab.areas:
+            if part := common(area, slices):
+                yield part, back[:, within(part, slices)]
 
     def let_go(self) -> None:
         """The whole volume takes up no memory until it is published: it reads as nothing."""
@@ -61,13 +95,16 @@ class LinearMap:
         if not self.slab.whole:
             self.parameter.data = self.slab.cut(self._whole.data).clone()
 
-    def _project(self) -> Tensor:
-        p = self._problem
-        return p.projector.project(p.volume, self._views, self.pixels)
-
     def mean(self, images: Tensor) -> Tensor:
         """The mean over every rank's pixels: 0-d."""
-        found = self.total(torch.stack((images.sum(), images.new_tensor(float(images.numel())))))
+        return self._over_all(images.sum(), images)
+
+    def mean_square(self, images: Tensor) -> Tensor:
+        """The same of the squares, without a copy."""
+        return self._over_all(torch.linalg.vector_norm(images).square(), images)
+
+    def _over_all(self, sum_: Tensor, images: Tensor) -> Tensor:
+        found = self.total(torch.stack((sum_, sum_.new_tensor(float(images.numel())))))
         return found[0] / found[1]
 
     def total(self, numbers: Tensor) -> Tensor:

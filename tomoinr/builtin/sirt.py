@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from tomoinr.builtin.blocks import portions
 from tomoinr.builtin.linear import LinearMap, inverse_
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
@@ -15,16 +17,17 @@ from tomoinr.team import Team
 
 
 class SirtState(Iterate):
-    """The matrix and its row and column sums; the iterate is the parameter of the slab."""
+    """The matrix, inverse row sums, and inverse column sums of each part of its adjoint.
+
+    The iterate is the parameter of the slab.
+    """
 
     def __init__(self, problem: Problem, team: Team) -> None:
         super().__init__()
         self.map = LinearMap(problem, team)
-        start = self.map.parameter.data
-        one = start.new_ones(())
-        self.rows = inverse_(self.map.forward(one.expand_as(start)))
-        self.columns = inverse_(self.map.adjoint(one.expand_as(self.map.data)))
-        self.map.parameter.data = start
+        voxels = self.map.parameter.data
+        self.rows = inverse_(self.map.forward(voxels.new_ones(()).expand_as(voxels)))
+        self.columns = [_alike(inverse_(sums)) for _, sums in self.map.adjoints(self.map.ones())]
 
     def state_dict(self) -> dict[str, Any]:
         """The step; the iterate goes where it is looked for, into the volume."""
@@ -62,18 +65,28 @@ class Sirt(Solver):
     def step(self, problem: Problem, state: SirtState, team: Team) -> Tensor:  # type: ignore[override]
         """One iteration; the loss is the mean squared residual before it."""
         state.map.let_go()
-        before = state.map.parameter.data
-        residual = state.map.forward(before).neg_().add_(state.map.data)
-        voxels = state.map.adjoint(state.rows * residual).mul_(state.columns)
-        voxels.mul_(self.options.relaxation).add_(before)
-        voxels = voxels.clamp_(min=0) if self.options.positive else voxels
+        voxels = state.map.parameter.data
+        residual = state.map.residual(voxels)
+        loss = state.map.mean_square(residual)
+        residual.mul_(state.rows)
+        for (part, back), columns in zip(state.map.adjoints(residual), state.columns, strict=True):
+            for some in portions(back):
+                now, step = voxels[:, part][:, some], back[:, some].mul_(columns[:, some])
+                now.sub_(step, alpha=self.options.relaxation)
+                if self.options.positive:
+                    now.clamp_(min=0)
         state.map.slab.fill_(voxels)
-        state.map.parameter.data = voxels
         state.step += 1
         if self.done(problem, state):
             state.map.publish()
-        return state.map.mean(residual.square())
+        return loss
 
     def done(self, problem: Problem, state: SirtState) -> bool:  # type: ignore[override]
         """After the iterations asked for."""
         return state.step >= self.options.steps
+
+
+def _alike(voxels: Tensor) -> Tensor:
+    """Slices that are all the same, as where images are in place, take up no more than one."""
+    one = voxels[:, :1].expand_as(voxels)
+    return one[:, :1].clone().expand_as(voxels) if torch.equal(voxels, one) else voxels

@@ -6,6 +6,7 @@ as ranks are added: what ranks tell each other are halos, never the volume.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import torch
@@ -17,6 +18,7 @@ from tomoinr.interfaces import Problem
 from tomoinr.slicewise import join_
 from tomoinr.team import Team
 
+Part = tuple[slice, Tensor]  # some slices, and their voxels (channels, slices, z, x)
 MARGIN = 2  # slices that interpolation may look at beyond the nearest
 
 
@@ -31,12 +33,13 @@ class Slab:
         slices = problem.grid.shape[0]
         self._team, self.own = team, team.share(slices)
         reach = _largest(reach_of(problem, pixels, self.own), team) if team.size > 1 else 0
-        fits = reach <= slices // team.size and _is_raster(problem)
+        fits = reach <= slices // team.size and is_raster(problem)
         self.whole = whole or team.size == 1 or not fits
         first, last = self.own.start - reach, self.own.stop + reach
         self.held = slice(0, slices) if self.whole else slice(max(first, 0), min(last, slices))
         self._reach = reach
         self.mine = slice(self.own.start - self.held.start, self.own.stop - self.held.start)
+        self._edge = (problem.volume.channels, reach, *problem.grid.shape[1:])
 
     def problem(self, whole: Problem) -> Problem:
         """The problem with a volume and a projector of this slab alone."""
@@ -63,40 +66,49 @@ class Slab:
         whole[:, self.own] = voxels[:, self.mine]
         join_(whole, self.own, self._team)
 
-    def fold_(self, voxels: Tensor) -> None:
-        """What every rank has put into its halos goes to whom it belongs to; halos are stale."""
+    @property
+    def areas(self) -> tuple[slice, ...]:
+        """The halos, then its own slices; counted from the first slice held."""
         if self.whole:
-            self._team.sum_([voxels])
+            return (self.held,)
+        return slice(0, self.mine.start), slice(self.mine.stop, _thick(self.held)), self.mine
+
+    def folded(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Parts of `areas`, in their order: what is put into halos goes to whom it belongs to."""
+        if self.whole:
+            for part, voxels in parts:
+                self._team.sum_([voxels])
+                yield part, voxels
             return
-        first, last, before, after = self._edges(voxels)
-        given = first if before is None else before, last if after is None else after
-        theirs = self._team.swap(*given)
-        if before is not None:
-            first += theirs[0]
-        if after is not None:
-            last += theirs[1]
+        given, theirs = torch.zeros(2, *self._edge, device=self._team.device), None
+        for part, voxels in parts:
+            if part.stop <= self.mine.start:
+                given[0][:, part] = voxels
+            elif part.start >= self.mine.stop:
+                given[1][:, within(part, self.areas[1])] = voxels
+            else:
+                theirs = theirs or self._team.swap(*given)
+                self._add(theirs, part, voxels)
+                yield part, voxels
+
+    def _add(self, theirs: tuple[Tensor, Tensor], part: slice, voxels: Tensor) -> None:
+        """To those of its own slices that are neighbours' halos."""
+        starts = self.mine.start, self.mine.stop - self._reach
+        for first, more in zip(starts, theirs, strict=True):
+            edge = slice(first, first + self._reach)
+            if both := common(part, edge):
+                voxels[:, within(both, part)] += more[:, within(both, edge)]
 
     def fill_(self, voxels: Tensor) -> None:
         """Halos become what their owners have."""
         if self.whole:
             return
-        first, last, before, after = self._edges(voxels)
-        theirs = self._team.swap(first, last)
-        if before is not None:
-            before.copy_(theirs[0])
-        if after is not None:
-            after.copy_(theirs[1])
-
-    def _edges(self, voxels: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """The first and last own slices, and the halos before and after, where there are any."""
-        deep, here = self._reach, voxels[:, self.mine]
+        here, deep = voxels[:, self.mine], self._reach
+        theirs = self._team.swap(here[:, :deep], here[:, here.shape[1] - deep :])
         before, after = voxels[:, : self.mine.start], voxels[:, self.mine.stop :]
-        return (
-            here[:, :deep],
-            here[:, here.shape[1] - deep :],
-            before if before.shape[1] else None,
-            after if after.shape[1] else None,
-        )
+        for halo, given in zip((before, after), theirs, strict=True):
+            if halo.shape[1]:
+                halo.copy_(given)
 
 
 def slab_of(grid: Grid, held: slice) -> Grid:
@@ -111,19 +123,38 @@ def reach_of(problem: Problem, pixels: Pixels, own: slice) -> int:
     """How many slices beside its own a rank's rows see, one at least."""
     if not len(pixels):
         return 1
+    low, high = sight(problem, pixels)
+    return max(1, own.start - int(low.min()), int(high.max()) - own.stop)
+
+
+def sight(problem: Problem, pixels: Pixels) -> tuple[Tensor, Tensor]:
+    """The first slice that each row sees, in any view, and the one after the last: (k,) each."""
     grid, views = problem.grid, problem.views()
-    rows, columns = pixels.row.flatten()[[0, -1]], pixels.column.flatten()[[0, -1]]
-    corners = Pixels(pixels.view, rows[None, :, None], columns[None, None])
+    columns = pixels.column[..., [0, -1]]
     slices, deep, wide = grid.shape
     steep = views.ray[:, 1].abs().clamp(max=0.999)
     rise = steep / (1 - steep.square()).sqrt() * (deep**2 + wide**2) ** 0.5 / 2
     pixel = views.u.norm(dim=1).max() / grid.spacing
     slack = float(rise.max().detach() + pixel / 2) + MARGIN
-    y = views.rays(corners).origin[..., 1].detach() - grid.centre[1]
-    along = y / grid.spacing - float(positions(slices)[0])
-    low = max(0, int(along.min() - slack))
-    high = min(slices, int(along.max() + slack) + 1)
-    return max(1, own.start - low, high - own.stop)
+    y = views.rays(Pixels(pixels.view, pixels.row, columns)).origin[..., 1].detach()
+    along = (y - grid.centre[1]) / grid.spacing - float(positions(slices)[0])
+    low, high = along.amin((0, 2)) - slack, along.amax((0, 2)) + slack + 1
+    return low.long().clamp(0, slices).cpu(), high.long().clamp(0, slices).cpu()
+
+
+def common(one: slice, other: slice) -> slice | None:
+    """What two ranges have in common, if anything."""
+    first, last = max(one.start, other.start), min(one.stop, other.stop)
+    return slice(first, last) if first < last else None
+
+
+def within(part: slice, whole: slice) -> slice:
+    """The same, counted from where the whole begins."""
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def _thick(slices: slice) -> int:
+    return slices.stop - slices.start
 
 
 def _largest(number: int, team: Team) -> int:
@@ -134,7 +165,7 @@ def _largest(number: int, team: Team) -> int:
     return int(numbers.max())
 
 
-def _is_raster(problem: Problem) -> bool:
+def is_raster(problem: Problem) -> bool:
     """Whether the volume is a number a voxel, so that some slices of it are a volume too."""
     shape = (problem.volume.channels, *problem.grid.shape)
     return [tuple(p.shape) for p in problem.volume.parameters()] == [shape]

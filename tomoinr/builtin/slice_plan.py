@@ -13,6 +13,7 @@ from tomoinr.geometry import Grid, Pixels, Views
 # Pixels. Linear interpolation has a kink at every voxel, and nominal poses lie on it: which slope
 # they were given would be for rounding to say. All images move alike, so nothing is seen of it.
 NUDGE = 1 / 512
+NEAR = 4  # slices beyond the box, within which rows keep their distance: blocks' rows do
 ALIGNED = 1e-3  # pixels: what float32 makes of half-integers times a spacing
 
 
@@ -55,13 +56,13 @@ def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int
     if reach == 0 and (across.requires_grad or along.requires_grad):
         across, along = across + NUDGE, along + NUDGE
     needed = _needed(along.detach(), grid.shape[0], ratio, reach)
-    order = torch.searchsorted(needed, torch.arange(-ratio - 2, grid.shape[0] + ratio + 3))
+    far = ratio + NEAR + 1
+    order = torch.searchsorted(needed, torch.arange(-far, grid.shape[0] + far + 1))
     low = along.detach().floor()
-    along = order.to(device)[low.long() + ratio + 2] + (along - low)
+    along = order.to(device)[low.long() + far] + (along - low)
     empty = int((needed < 0).sum()), int((needed >= grid.shape[0]).sum())
     inside = needed[empty[0] : len(needed) - empty[1]]
-    ray = views.ray[here.view.reshape(-1)]
-    angles = torch.atan2(ray[:, 0], ray[:, 2])  # on the ray's graph, for the operator's gradient
+    angles = angles_of(views.ray[here.view.reshape(-1)])
     corner = _corner(across, along, ratio)
     places = _places(across, along, columns - ratio + 1, len(needed) - ratio + 1)
     if corner is not None:  # no place is looked up: their number alone counts
@@ -79,6 +80,11 @@ def make_plan(views: Views, pixels: Pixels, grid: Grid, columns: int, reach: int
     )
 
 
+def angles_of(rays: Tensor) -> Tensor:
+    """Of rays (B,3) about the tilt axis (radians), on their graph for the operator's gradient."""
+    return torch.atan2(rays[:, 0], rays[:, 2])
+
+
 def _stacked(views: Views) -> Tensor:
     return torch.stack((views.ray, views.centre, views.u, views.v))
 
@@ -93,7 +99,8 @@ def _first_touched(
     along = origin[..., 1] / grid.spacing
     slices = grid.shape[0]
     # Far outside the box nothing is seen, so places there may be brought nearer.
-    return across + (columns - ratio) / 2, (along + (slices - ratio) / 2).clamp(-ratio - 1, slices)
+    along = (along + (slices - ratio) / 2).clamp(-ratio - NEAR, slices + NEAR - 1)
+    return across + (columns - ratio) / 2, along
 
 
 def _needed(along: Tensor, slices: int, ratio: int, reach: int) -> Tensor:
@@ -101,7 +108,7 @@ def _needed(along: Tensor, slices: int, ratio: int, reach: int) -> Tensor:
 
     Read once, so that what follows from them waits for no device.
     """
-    margin = ratio + 2 + reach
+    margin = ratio + NEAR + 1 + reach
     touched = torch.zeros(slices + 2 * margin + 1, dtype=torch.bool, device=along.device)
     low = along.floor().long()
     between = (along - low > ALIGNED) | (reach > 0)

@@ -6,6 +6,7 @@ operator A(θ) serves all slices; an in-plane rotation or a shift only moves the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Literal
@@ -14,15 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tomoinr.builtin.slice_operator import SliceOperator
-from tomoinr.builtin.slice_plan import SlicePlan, make_plan
+from tomoinr.builtin.slice_operator import SliceOperator, host
+from tomoinr.builtin.slice_plan import SlicePlan, angles_of, make_plan
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Grid, Pixels, Views
 from tomoinr.interfaces import Ability, Projector, Volume
 from tomoinr.options import option
 from tomoinr.sampling import Draw, stratified_rows
+from tomoinr.team import Team
 
-VIEWS_TOGETHER = 1  # on a CPU: so small that cores need not wait for each other at every sum
+PIXELS_TOGETHER = 1 << 16  # on a CPU: whole views with so many at most, but one at least
 
 
 class Slices(Projector):
@@ -33,6 +35,7 @@ class Slices(Projector):
 
     name = "slices"
     abilities = frozenset({Ability.BLOCKS, Ability.POSES, Ability.LINEAR})
+    apart = True
 
     @dataclass(frozen=True)
     class Options:
@@ -70,6 +73,10 @@ class Slices(Projector):
             other._operator = self._operator
         return other
 
+    def share(self, views: Views, team: Team) -> None:
+        """The matrices."""
+        self._operator.share(host(angles_of(views.ray)), team)
+
     def forget(self) -> None:
         """Let go of matrices and plans; they are made anew when they are needed."""
         self._operator, self._last = SliceOperator(self.grid), None
@@ -90,24 +97,30 @@ class _Shown(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sinogram: Tensor, plan: SlicePlan, warp: str) -> Tensor:
         ctx.plan, ctx.warp, ctx.shape = plan, warp, sinogram.shape
-        portions = zip(_portions(sinogram), _portions(plan.places, 0), strict=True)
-        return torch.cat([_shown(some, plan, warp, places) for some, places in portions], 1)
+        images = sinogram.new_empty(len(sinogram), *plan.places.shape[:-1])
+        for some in _portions(plan):
+            images[:, some] = _shown(sinogram[:, some], plan, warp, plan.places[some])
+        return images
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        back = grads[0].new_empty(ctx.shape)
-        everything = _portions(grads[0]), _portions(back), _portions(ctx.plan.places, 0)
-        for grad, target, places in zip(*everything, strict=True):
+        (grad,), plan = grads, ctx.plan
+        back = grad.new_empty(ctx.shape)
+        for some in _portions(plan):
             with torch.enable_grad():
-                blank = grad.new_zeros(()).expand(target.shape).requires_grad_()
-                images = _shown(blank, ctx.plan, ctx.warp, places)
-            target.copy_(torch.autograd.grad(images, blank, grad)[0])
+                blank = grad.new_zeros(()).expand(back[:, some].shape).requires_grad_()
+                images = _shown(blank, plan, ctx.warp, plan.places[some])
+            back[:, some] = torch.autograd.grad(images, blank, grad[:, some])[0]
         return back, None, None
 
 
-def _portions(views: Tensor, dim: int = 1) -> tuple[Tensor, ...]:
-    together = VIEWS_TOGETHER if views.device.type == "cpu" else views.shape[dim]
-    return views.split(together, dim)
+def _portions(plan: SlicePlan) -> Iterator[slice]:
+    """Some views after the other."""
+    views, rows, columns, _ = plan.places.shape
+    together = max(1, PIXELS_TOGETHER // (rows * columns))
+    together = together if plan.places.device.type == "cpu" else views
+    for first in range(0, views, together):
+        yield slice(first, first + together)
 
 
 def _shown(sinogram: Tensor, plan: SlicePlan, warp: str, places: Tensor) -> Tensor:

@@ -45,16 +45,15 @@ class Tv(Solver):
         state.map.let_go()
         point = state.tensors["point"]
         state.map.parameter.data = point  # the last volume makes room for the next
-        ahead = state.look_ahead(state.map.adjoint(state.tensors["data"]), self.options.positive)
-        residual = state.map.forward(ahead) - state.map.data
+        ahead = state.look_ahead(self.options.positive)
+        residual = state.map.residual(ahead)
         edge_length = state.pull_edges(ahead)
-        state.pull_data(residual)
+        misfit = state.pull_data(residual)
         moved = ahead.lerp_(point, 0.5)
         point.lerp_(moved, RELAXATION)
         state.map.parameter.data = moved
         state.step += 1
-        weighed = residual.square() if state.weights is None else state.weights * residual.square()
-        loss: Tensor = state.map.total(weighed.sum() / 2 + edge_length)
+        loss: Tensor = state.map.total(misfit / 2 + edge_length)
         if self.done(problem, state):
             state.map.publish()
         return loss / problem.series.images.numel()

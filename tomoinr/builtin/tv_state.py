@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.blocks import portions
 from tomoinr.builtin.linear import LinearMap, inverse_
 from tomoinr.interfaces import Problem
 from tomoinr.state import Iterate
@@ -21,8 +21,7 @@ POWER_STEPS = 12
 BALANCE = 1.0
 RELAXATION = 1.8
 
-SLAB = 2**16  # voxels that a core works on at once: what it needs of them stays in its cache
-SLAB_ELSEWHERE = 2**24  # on a device that wants large portions
+NARROW = torch.float16  # of edges' duals and of steps, in units of order one
 EVERYTHING = slice(None)
 SLICES = {"point": 1, "edges": 2}  # of the variables that are slabs: where slices are counted
 
@@ -49,7 +48,6 @@ class TvState(Iterate):
         pixel, (tilts, _, columns) = problem.series.pixel_size, problem.series.shape
         self.map, self._team = LinearMap(problem, team, pixel), team
         start = self.map.parameter.data
-        super().__init__(**(self._taken(last) if last else self._nothing(start)))
         # Lengths in pixels: the data's curvature at a point is then one per tilt, and a weight
         # is a density, whatever the number of tilts and the sizes of pixels and voxels.
         self._unit = tilts * (problem.grid.spacing / pixel) ** 2
@@ -57,25 +55,36 @@ class TvState(Iterate):
         self.weights = None if weights is None else self._mine(weights)
         frequency = torch.fft.rfftfreq(columns, device=start.device) + 0.5 / columns
         self._ramp = RAMP_STEP * frequency / tilts
-        self.primal_step: Tensor
+        self.primal_step: Tensor  # of every voxel, in units of one number
+        self.primal_unit: float
+        self.edge_step: float
         if self.weights is None:
-            size = self._size(start)
-            self.edge_step = EDGE_SHARE * size / 12
-            step = start.new_tensor(0.99 / (size * (1 + EDGE_SHARE)))
-            self.primal_step = step.expand_as(start)
+            self._step_alike(start)
         else:
-            one = start.new_ones(())
-            seen = self.map.adjoint(one.expand_as(self.map.data))
-            self._rows = inverse_(self.map.forward(one.expand_as(start))).mul_(BALANCE)
-            mean = self._mean(seen)
-            self.edge_step = BALANCE * mean / 24
-            self.primal_step = seen.add_(mean / 2).mul_(BALANCE).reciprocal_()
-        self.map.parameter.data = start
+            self._step_by_voxel(start)
+        super().__init__(**(self._taken(last) if last else self._nothing(start)))
         if last:
             self._follow(last)
 
+    def _step_alike(self, start: Tensor) -> None:
+        size = self._size(start)
+        self.edge_step = EDGE_SHARE * size / 12
+        self.primal_step = start.new_ones(()).expand_as(start)
+        self.primal_unit = 0.99 / (size * (1 + EDGE_SHARE))
+
+    def _step_by_voxel(self, start: Tensor) -> None:
+        rows = self.map.forward(start.new_ones(()).expand_as(start))
+        mean = float(self.map.total(rows.sum())) / self.map.voxels
+        self.edge_step = BALANCE * mean / 24
+        self.primal_unit = 1 / (BALANCE * mean)
+        self.primal_step = torch.empty_like(start, dtype=NARROW)
+        for part, seen in self.map.adjoints(self.map.ones()):
+            self.primal_step[:, part] = seen.div_(mean).add_(0.5).reciprocal_()
+        self._rows = inverse_(rows).mul_(BALANCE)
+
     def _nothing(self, start: Tensor) -> dict[str, Tensor]:
-        edges, data = start.new_zeros((3, *start.shape)), torch.zeros_like(self.map.data)
+        edges = torch.zeros((3, *start.shape), dtype=NARROW, device=start.device)
+        data = torch.zeros_like(self.map.data)
         return {"point": start.clone(), "data": data, "edges": edges}
 
     def _taken(self, last: TvState) -> dict[str, Tensor]:
@@ -87,21 +96,22 @@ class TvState(Iterate):
                 found[name] = new.cut(old.join(found[name], dim), dim).contiguous()
         return found
 
-    def look_ahead(self, back: Tensor, positive: bool) -> Tensor:
-        """The primal step, then as far again; takes the place of `back`, which is Aᵀ data.
-
-        Halos then are what their owners have.
-        """
+    def look_ahead(self, positive: bool) -> Tensor:
+        """The primal step, then as far again. Halos then are what their owners have."""
         point, edges = self.tensors["point"], self.tensors["edges"]
-        for part in portions(point):
-            start, moved = point[:, part], back[:, part]
-            moved.sub_(divergence(edges, part))
-            torch.addcmul(start, moved, self.primal_step[:, part], value=-1, out=moved)
-            if positive:
-                moved.clamp_(min=0)
-            torch.lerp(start, moved, 2, out=moved)
-        self.map.slab.fill_(back)
-        return back
+        ahead = torch.empty_like(point)
+        for block, back in self.map.adjoints(self.tensors["data"]):
+            for some in portions(back):
+                part = slice(block.start + some.start, min(block.start + some.stop, block.stop))
+                start, moved = point[:, part], back[:, some]
+                moved.addcmul_(divergence(edges, part), self.strength, value=-1)
+                moved.mul_(self.primal_step[:, part])
+                torch.sub(start, moved, alpha=self.primal_unit, out=moved)
+                if positive:
+                    moved.clamp_(min=0)
+                torch.lerp(start, moved, 2, out=ahead[:, part])
+        self.map.slab.fill_(ahead)
+        return ahead
 
     def pull_edges(self, ahead: Tensor) -> Tensor:
         """The dual step of the edges, over-relaxed; the weighed length of those in `ahead`.
@@ -110,29 +120,35 @@ class TvState(Iterate):
         """
         total, mine = ahead.new_zeros(()), self.map.slab.mine
         for part in portions(ahead):
-            edges, slopes = self.tensors["edges"][:, :, part], gradient(ahead, part)
+            kept, slopes = self.tensors["edges"][:, :, part], gradient(ahead, part)
             own = slice(max(mine.start - part.start, 0), max(mine.stop - part.start, 0))
             total += (length(slopes)[:, own].sum((1, 2, 3), keepdim=True) * self.strength).sum()
-            pulled = torch.add(edges, slopes, alpha=self.edge_step, out=slopes)
-            pulled /= length(pulled).div_(self.strength).clamp_(min=1)
-            edges.lerp_(pulled, RELAXATION)
+            edges = kept.float()
+            pulled = torch.addcmul(edges, slopes, self.edge_step / self.strength, out=slopes)
+            pulled /= length(pulled).clamp_(min=1)
+            kept.copy_(edges.lerp_(pulled, RELAXATION))
         return total
 
     def _follow(self, last: TvState) -> None:
         """The duals, which were another state's, keep their sense."""
         assert self.weights is not None and last.weights is not None
-        self.tensors["edges"].mul_(self.strength / last.strength)
         self.tensors["data"].mul_(self.weights / last.weights)
 
-    def pull_data(self, residual: Tensor) -> None:
-        """The dual step of the data, over-relaxed."""
-        data = self.tensors["data"]
-        data.lerp_(self._nearest(data, residual), RELAXATION)
+    def pull_data(self, residual: Tensor) -> Tensor:
+        """The dual step of the data, over-relaxed; the weighed square of the residual."""
+        total = residual.new_zeros(())
+        for views in portions(residual):
+            data, off = self.tensors["data"][:, views], residual[:, views]
+            weighed = off if self.weights is None else self.weights[:, views] * off
+            total += (weighed * off).sum()
+            data.lerp_(self._nearest(data, off, views), RELAXATION)
+        return total
 
-    def _nearest(self, data: Tensor, residual: Tensor) -> Tensor:
+    def _nearest(self, data: Tensor, residual: Tensor, views: slice) -> Tensor:
         """The proximal step of the data term's dual variable."""
         if self.weights is not None:
-            return (data + self._rows * residual) * (self.weights / (self.weights + self._rows))
+            rows, weights = self._rows[:, views], self.weights[:, views]
+            return (data + rows * residual) * (weights / (weights + rows))
         spectrum = torch.fft.rfft(data) + self._ramp * torch.fft.rfft(residual)
         # Periodic, so that it inverts exactly; a preconditioner need not be more.
         return torch.fft.irfft(spectrum / (1 + self._ramp), n=data.shape[-1])
@@ -170,8 +186,12 @@ class TvState(Iterate):
             x[:, y] = drawn
         size = self._norm(x)
         for _ in range(POWER_STEPS):
-            spectrum = torch.fft.rfft(self.map.forward(x.div_(size))) * self._ramp
-            x = self.map.adjoint(torch.fft.irfft(spectrum, n=self.map.data.shape[-1]))
+            images = self.map.forward(x.div_(size))
+            for views in portions(images):
+                spectrum = torch.fft.rfft(images[:, views]) * self._ramp
+                images[:, views] = torch.fft.irfft(spectrum, n=images.shape[-1])
+            for part, back in self.map.adjoints(images):
+                x[:, part] = back
             self.map.slab.fill_(x)
             size = self._norm(x)
         return 1.05 * size
@@ -180,21 +200,6 @@ class TvState(Iterate):
         """Of all ranks' slices."""
         own = torch.linalg.vector_norm(voxels[:, self.map.slab.mine])
         return float(self.map.total(own.square()).sqrt())
-
-    def _mean(self, voxels: Tensor) -> float:
-        """Over all ranks' slices."""
-        own = voxels[:, self.map.slab.mine]
-        total, count = self.map.total(torch.stack((own.sum(), own.new_tensor(own.numel()))))
-        return float(total / count)
-
-
-def portions(voxels: Tensor) -> Iterator[slice]:
-    """A few slices of (channels, y, z, x) after the other."""
-    cores = torch.get_num_threads()
-    size = SLAB * cores if voxels.device.type == "cpu" else SLAB_ELSEWHERE
-    together = max(1, size // voxels[:, 0].numel())
-    for first in range(0, voxels.shape[1], together):
-        yield slice(first, first + together)
 
 
 def gradient(voxels: Tensor, part: slice = EVERYTHING) -> Tensor:
@@ -215,7 +220,7 @@ def divergence(edges: Tensor, part: slice = EVERYTHING) -> Tensor:
     """Minus the transpose of `gradient`, at some slices: (channels, y, z, x)."""
     slices = edges.shape[2]
     first, last, _ = part.indices(slices)
-    out = edges.new_zeros(edges[0, :, first:last].shape)
+    out = torch.zeros(edges[0, :, first:last].shape, device=edges.device)
     inside, touched = min(last, slices - 1), max(first, 1)
     out[:, : inside - first] += edges[0, :, first:inside]
     out[:, touched - first :] -= edges[0, :, touched - 1 : last - 1]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.slabs import slab_of
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Angles, Grid, Pixels, Poses, Shape, Views
@@ -93,6 +94,20 @@ class ProjectorContract(AnyPart):
         forward = projector.project(volume, views).detach()
         gap = float((forward * y).sum() - (x * back).sum())
         assert abs(gap) <= self.adjoint_tolerance * float(forward.norm() * y.norm())
+
+    @torch.no_grad()
+    def test_apart_means_apart(self, projector: Projector, views: Views) -> None:
+        """Images of a box are the sums of its slabs', if it says so."""
+        if not projector.apart:
+            pytest.skip("it wants to see the whole box")
+        whole, middle = Voxels(Voxels.Options(), GRID, 2), GRID.shape[0] // 3
+        whole.values.uniform_(-1, 1)
+        found = torch.zeros(())
+        for held in (slice(0, middle), slice(middle, GRID.shape[0])):
+            slab = Voxels(Voxels.Options(), slab_of(GRID, held), 2)
+            slab.values.copy_(whole.values[:, held])
+            found = found + projector.on(slab.grid).project(slab, views)
+        assert error(found, projector.project(whole, views)) <= self.adjoint_tolerance
 
     @pytest.mark.parametrize("which", ["tilt", "rotation", "out_of_plane", "dx", "dy"])
     def test_pose_gradients(self, projector: Projector, which: str) -> None:

@@ -186,7 +186,9 @@ def test_is_what_our_own_call_gives(pipeline, name, solver):
     images = torch.from_numpy(given.images().copy()).transpose(0, 1)
     series, chosen = TiltSeries(images, -np.rad2deg(TILTS)), {"name": solver, **option}
     wanted = tomoinr.reconstruct(series, solver=chosen, poses="fixed", depth=16, steps=12, seed=3)
-    assert np.abs(found - wanted.voxels).max() < 1e-5 * wanted.voxels.max()
+    # TV's edges are kept in 16 bits, which rounding in another order moves now and then.
+    tolerance = 1e-5 if solver == "sirt" else 1e-4
+    assert np.abs(found - wanted.voxels).max() < tolerance * wanted.voxels.max()
 
 
 def test_two_lines_change_a_pipeline(pipeline):

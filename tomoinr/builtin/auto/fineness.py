@@ -14,7 +14,7 @@ from tomoinr.team import Team
 FINEST = 2
 # What was measured (benchmarks/memory.py), rounded up: so many volumes of the lattice, entries of
 # sparse matrices per voxel of a slice and image, and copies of the images.
-VOLUMES, ENTRIES, IMAGES = 9, 8, 20
+VOLUMES, ENTRIES, IMAGES = 5, 4, 31
 NUMBER, ENTRY = 4, 8  # bytes of a value, and of a matrix's entry with its index
 GIB = 2.0**30
 

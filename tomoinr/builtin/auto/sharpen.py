@@ -84,9 +84,9 @@ class Sharpen(Stage):
 
     def leave(self, after: Stage) -> None:
         """Its variables are another's, or done with; so are the matrices of a coarser lattice."""
-        del self._state
         if isinstance(after, Sharpen) and after.finer != self.finer:
             self.problem.projector.forget()
+        del self._state, self.problem, self.weights
 
     def _place(self, problem: Problem) -> None:
         """On this problem's lattice, with poses as they are now."""
