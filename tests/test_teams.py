@@ -1,5 +1,9 @@
 """What launchers say, who sits where, and values that processes share; no process is started."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -9,6 +13,7 @@ from tomoinr.teams.flat import flattened, unflatten
 from tomoinr.teams.launch import Launch, launched
 from tomoinr.teams.meeting import meet
 from tomoinr.teams.sharing import packed, unpacked
+from tomoinr.teams.waiting import wait_politely
 
 
 @pytest.mark.parametrize(
@@ -135,3 +140,25 @@ def test_a_file_that_cannot_be_written_is_not_left_behind(monkeypatch, tmp_path)
     with pytest.raises(OSError, match="No space"):
         packed(torch.zeros(10))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("said", "spins"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "a"}, None)],
+)
+def test_threads_sleep_soon_unless_something_else_was_said(said, spins):
+    environment = dict(said)
+    wait_politely(environment)
+    assert environment.get("GOMP_SPINCOUNT") == spins
+
+
+def test_the_program_says_so_before_torch_is_there():
+    code = (
+        "import os, sys; sys.argv = ['tomoinr', 'plugins']\n"
+        "from tomoinr.cli.app import run\n"
+        "assert 'torch' not in sys.modules\n"
+        "run(); print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=kept)
+    assert done.stdout.endswith("3000 True\n"), done.stderr

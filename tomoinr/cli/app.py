@@ -14,6 +14,7 @@ from tomoinr.cli.exits import INTERRUPTED, Told
 from tomoinr.cli.listed import SETTINGS, Commands, enlist
 from tomoinr.errors import TomoinrError, did_you_mean, reason
 from tomoinr.teams.launch import launched
+from tomoinr.teams.waiting import wait_politely
 from tomoinr.version import __version__
 
 TOGETHER = ("reconstruct", "run", "rerun", "align", "doctor")  # what several processes can share
@@ -59,6 +60,7 @@ def _root(
 
 def run() -> int:
     """Carry out the command line; the exit code. A user's mistake is one line, and 2."""
+    wait_politely(os.environ)
     talk.begin()
     program: Any = typer.main.get_command(app)
     program.params += talk.options(hidden=True)  # every command's page shows them
