@@ -92,13 +92,13 @@ def find_turns(images: Tensor, degrees: Tensor, shift: Tensor, common: bool = Tr
     images, factor = shrunk(images)
     rows, shift, count = Rows(images, degrees), shift / factor, len(images)
     turns = torch.full((count,), best_common_turn(rows, shift) if common else 0.0)
-    turns, shift, covariance, _ = settled(rows, turns, shift, JITTER, common)
+    turns, shift, covariance, _ = fitted(rows, turns, shift, JITTER, common)
     jitter = real_jitter(turns, covariance)
-    turns, shift, covariance, surprise = settled(rows, turns, shift, jitter, common)
+    turns, shift, covariance, surprise = fitted(rows, turns, shift, jitter, common)
     return Turns(turns, shift * factor, float(covariance.mean().sqrt()), surprise)
 
 
-def settled(
+def fitted(
     rows: Rows, turns: Tensor, shift: Tensor, jitter: float, common: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Turns (T,) and points (T, 2) after Newton's steps, the turns' covariance, the surprise.

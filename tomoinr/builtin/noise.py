@@ -11,6 +11,8 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.nn import functional
 
+from tomoinr.data import TiltSeries
+
 BINS = 24
 TOLERATED = 0.02  # of the images' rms: what may be left of an image, however little of others
 MODEL_ERROR = 0.002  # of the images' rms: what a lattice cannot show, however good the data
@@ -114,6 +116,11 @@ def weigh(images: Tensor, explained: Tensor | None = None) -> Weighing:
     return Weighing(torch.stack(weights).clamp(min=LEAST), torch.stack(errors))
 
 
+def precision(weights: Tensor, error: Tensor) -> Tensor:
+    """Inverse variances of pixels, in the images' units, from what a weighing says."""
+    return weights / error.square().clamp(min=1e-30)[:, None, None, None]
+
+
 def alike(images: Tensor) -> Tensor:
     """Which images (channels, tilts, rows, columns) have about the usual contrast: (tilts,).
 
@@ -123,6 +130,12 @@ def alike(images: Tensor) -> Tensor:
     relative = (contrast / contrast.median(1, keepdim=True).values.clamp(min=1e-30)).amax(0)
     usual = (relative > 1 / CONTRAST) & (relative < CONTRAST)
     return usual if int(usual.sum()) > 1 else torch.ones_like(usual)
+
+
+def usual_by_tilt(series: TiltSeries) -> Tensor:
+    """The indices of the images that are like the others, by angle; on the CPU."""
+    good = alike(series.images).nonzero()[:, 0].cpu()
+    return good[series.angles.cpu()[good].argsort(stable=True)]
 
 
 def despiked(images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,40 +77,30 @@ def choose(
     if out:
         check_free(out, force)
     plugins = Plugins()
-    runners = {_name(one): _options(one) for one in choices(volume)} or None
-    for one in choices(volume):
+    written = dict(zip(volume or (), choices(volume), strict=True))
+    runners = {text: _options(one) for text, one in written.items()} or None
+    for one in written.values():
         Recipe().filled("volume", one, plugins)  # now: it would be a pity after all the work
     filed: Stack = describe(stack, angles, plugins, pixel_size, tilt_axis)
     series = take(filed, exclude)
     poses = read_poses(start, series) if start else None
     found = race(series, runners, poses, quality.value, plugins)
     if out:
-        data: dict[str, Any] = {"stack": _whole(str(stack)), "angles": angles and _whole(angles)}
-        data |= {"poses": start and _whole(str(start)), "pixel_size": pixel_size}
-        data |= {"tilt_axis": tilt_axis, "exclude": exclude}
+        data: dict[str, Any] = {"stack": str(stack), "angles": angles, "exclude": exclude}
+        data |= {"poses": start and str(start), "pixel_size": pixel_size, "tilt_axis": tilt_axis}
         given = {name: value for name, value in data.items() if value}
         chosen = {kind: part for kind, part in found.options.items() if kind == "volume"}
         recipe = Recipe.parse({"data": given, "run": {"quality": quality.value}, **chosen})
+        recipe = replace(recipe, data=recipe.beside(Path.cwd()).data)
         with atomic(out, force) as temporary:
             temporary.write_text(recipe.toml(), "utf-8")
     _tell(found, out, as_json)
-
-
-def _name(choice: Choice) -> str:
-    """As it is written."""
-    options = ",".join(f"{name}={value}" for name, value in choice.options.items())
-    return f"{choice.name}:{options}" if options else choice.name
 
 
 def _options(choice: Choice) -> dict[str, Any]:
     """For `reconstruct`; voxels are the automatic solver's."""
     plain = choice.name == "voxels" and not choice.options
     return {} if plain else {"volume": choice.table()}
-
-
-def _whole(path: str) -> str:
-    """A path that holds wherever the recipe is; angles written as a range stay."""
-    return path if path.count(":") == 2 and not Path(path).exists() else str(Path(path).resolve())
 
 
 def _tell(found: Chosen, out: Path | None, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tomoinr.api import reconstruct
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.noise import alike, calibrate, despiked, smooth
+from tomoinr.builtin.noise import alike, calibrate, despiked, smooth, usual_by_tilt
 from tomoinr.builtin.quadrature import Quadrature
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels
@@ -110,8 +110,7 @@ def _checked(
 
 def _held(series: TiltSeries, every: int) -> list[int]:
     """One image in `every` by angle, never the first or the last, none unlike the others."""
-    good = alike(series.images).nonzero()[:, 0]
-    order = good[series.angles[good].argsort(stable=True)].tolist()
+    order = usual_by_tilt(series).tolist()
     last = len(order) - 1
     count = last // every if every > 1 else 0
     if count < 2:

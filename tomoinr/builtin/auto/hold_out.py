@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.noise import alike
+from tomoinr.builtin.noise import usual_by_tilt
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
@@ -39,10 +39,9 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
     It starts from nothing, since a volume that has seen all images knows too much; images unlike
     the others have no say.
     """
-    good = alike(problem.series.images).nonzero()[:, 0].cpu()
-    if len(good) < FEWEST:
+    order = usual_by_tilt(problem.series)
+    if len(order) < FEWEST:
         return USUAL
-    order = good[problem.series.angles.cpu()[good].argsort(stable=True)]
     held = torch.arange(len(order)) % EVERY == EVERY // 2
     empty = moved_to(problem, problem.grid, team.device)
     seen, unseen = part_of(empty, order[~held]), part_of(empty, order[held])

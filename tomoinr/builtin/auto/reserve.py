@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tomoinr.builtin.auto.hold_out import USUAL, part_of, strength
-from tomoinr.builtin.noise import alike
+from tomoinr.builtin.noise import precision, usual_by_tilt
 from tomoinr.builtin.pose_steps import (
     Asked,
     Proposal,
@@ -67,23 +67,22 @@ def set_free(parameters: list[nn.Parameter], free: bool = True) -> None:
 
 def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verdict | None:
     """The images' verdict on the reserve, which stays held; none if they are too few."""
-    good = alike(problem.series.images).nonzero()[:, 0].cpu()
-    if len(good) < FEWEST:
+    order = usual_by_tilt(problem.series)
+    if len(order) < FEWEST:
         return None
-    order = good[problem.series.angles.cpu()[good].argsort(stable=True)]
     held = reserve(problem.poses)
     known = motions_of(problem)
     set_free(held)
     motions = motions_of(problem)
     set_free(held, False)
-    kinds, precision = motions.shape[1], weights / error.square()[:, None, None, None]
+    kinds, sure = motions.shape[1], precision(weights, error)
     asked = [motions.new_zeros(2, len(weights[0]), *(kinds,) * n) for n in (2, 1)]
     for half in (0, 1):
         seen, unseen = order[half::2], order[1 - half :: 2]
         volume = _volume(problem, team, seen, weights[:, seen], error)
         judge = part_of(volume, unseen)
         for rows in (0, 1):
-            mine = _every_other_band(precision[:, unseen], rows)
+            mine = _every_other_band(sure[:, unseen], rows)
             for total, one in zip(asked, normal_equations(judge, team, mine, kinds), strict=True):
                 total[rows, unseen] = one
     gains = _gains(motions, *asked) - _gains(known, *asked)

@@ -15,7 +15,7 @@ from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
 from tomoinr.builtin.auto.reserve import judged, reserve, set_free
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.noise import weigh
+from tomoinr.builtin.noise import precision, weigh
 from tomoinr.builtin.pose_steps import Evidence, Proposal, propose
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import Tv
@@ -53,8 +53,8 @@ class Sharpen(Stage):
         finer: int,
         caution: float,
         balance: Balance,
+        others: Others | None,
         asks: bool = False,
-        others: Others | None = tuple,
     ) -> None:
         self.name, self._asks = name, asks
         self._own, self._team, self.finer, self._balance = problem, team, finer, balance
@@ -96,7 +96,7 @@ class Sharpen(Stage):
     def _learn_from(self, last: Sharpen, same: bool) -> None:
         """What the volume so far says: where images are, and how strongly edges are kept down."""
         self.freed, self.asked = last.freed, last.asked
-        if self._others and any(p.requires_grad for p in self._own.poses.parameters()):
+        if self._others is not None and any(p.requires_grad for p in self._own.poses.parameters()):
             change = self._move(last)
             if same and self.finer > 1:
                 back = change.common * last.common < 0
@@ -109,8 +109,9 @@ class Sharpen(Stage):
 
     def _move(self, last: Sharpen) -> Proposal:
         """How poses are to move: with their reserve, if images have just told that they need it."""
-        (problem, _), held = last.evidence(self._own.poses), reserve(self._own.poses)
+        held = reserve(self._own.poses)
         if self._asks and held:
+            problem = replace(last.problem, poses=self._own.poses)
             with doing("asking held-out rows for tilt angles"):
                 verdict = judged(problem, self._team, last.weights, last.error)
             self.asked = verdict.told if verdict else ""
@@ -124,12 +125,14 @@ class Sharpen(Stage):
     def propose(self, poses: PoseModel) -> Proposal:
         """Where this stage's volume would have images moved, and what else tells of them."""
         problem, weights = self.evidence(poses)
-        return propose(problem, self._team, weights, self._others() if self._others else ())
+        return propose(
+            problem, self._team, weights, self._others() if self._others is not None else ()
+        )
 
     def evidence(self, poses: PoseModel) -> Evidence:
         """What this stage's images and volume say of poses."""
-        variance = self.error.square().clamp(min=1e-30)[:, None, None, None]
-        return Evidence(replace(self.problem, poses=poses), self.weights / variance)
+        problem = replace(self.problem, poses=poses)
+        return Evidence(problem, precision(self.weights, self.error))
 
     def best_caution(self) -> float:
         """What held-out images say."""

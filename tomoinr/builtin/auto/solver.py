@@ -173,7 +173,7 @@ class Auto(Solver):
 
 
 def plan(
-    problem: Problem, team: Team, options: Auto.Options, finer: int, others: Others | None = tuple
+    problem: Problem, team: Team, options: Auto.Options, finer: int, others: Others | None
 ) -> list[Stage]:
     """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
     half, rounds = options.preview // 2, options.rounds

@@ -27,7 +27,7 @@ class First:
     def __init__(
         self, problem: Problem, channels: Sequence[int], options: Auto.Options, team: Team
     ) -> None:
-        self._whole, self._team = problem, team
+        self._whole, self._team, self.channels = problem, team, tuple(channels)
         self._seen = seen_by(problem.series, channels)
         self._before = [p.detach().clone() for p in self._free()]
         lead, *others = channels

@@ -47,11 +47,10 @@ def told(series: TiltSeries, channels: Sequence[int]) -> str:
     """Whose poses these are, in a line."""
     names = " and ".join(series.channels[channel] for channel in channels)
     lacking = int((~seen_by(series, channels)).sum())
-    named = recorded(series)[channels[0]].leads
-    how = (
-        ("named for it" if named else "the strongest signal") if len(channels) == 1 else "together"
-    )
-    who = "it lacks" if len(channels) == 1 else "they lack"
+    how, who = "together", "they lack"
+    if len(channels) == 1:
+        named = recorded(series)[channels[0]].leads
+        how, who = "named for it" if named else "the strongest signal", "it lacks"
     more = f"; {lacking} images that {who} are placed as their neighbours" if lacking else ""
     return f"poses of all channels come from {names} ({how}){more}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tomoinr.builtin.fused.leading import leaders, recorded, told
+from tomoinr.builtin.fused.leading import recorded, told
 from tomoinr.interfaces import Problem
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def notes(problem: Problem, state: FusedState) -> Iterator[str]:
     """The leading channel's first, then a line for each other, then their sum."""
     series = problem.series
-    yield told(series, leaders(series))
+    yield told(series, state.first.channels)
     yield from (f"{series.channels[state.lead]}: {note}" for note in state.first.notes)
     coupling = state.coupling
     if coupling is None or state.iterates is None:
