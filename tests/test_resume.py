@@ -143,7 +143,9 @@ def test_auto_is_stopped_in_every_stage(series, plugins, monkeypatch):
 
 def test_what_the_next_stage_asks_of_the_last_is_kept():
     def made():
-        return Sharpen(small_problem(), Solo(), "", 3, finer=1, caution=0, balance="gain")
+        return Sharpen(
+            small_problem(), Solo(), "", 3, finer=1, caution=0, balance="gain", others=None
+        )
 
     stage, other = made(), made()
     stage.enter(None)
