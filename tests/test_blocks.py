@@ -87,15 +87,14 @@ def test_slices_that_no_row_sees_stay_empty(small):
     assert any(block.rows == slice(0, 0) for block in matrix._blocks)
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Sirt, 0), (Tv, 1)])
-def test_steps_make_nothing_as_large_as_the_volume(kind, most, small):
-    """But for one volume of total variation, which looks ahead."""
+@pytest.mark.parametrize("kind", [Sirt, Tv])
+def test_steps_make_nothing_as_large_as_the_volume(kind, small):
     posed = problem()
     solver = kind(kind.Options())
     state = solver.init(posed, Solo())
     with New() as made:
         solver.step(posed, state, Solo())
-    assert sum(size >= posed.volume.values.nbytes for size in made.sizes) == most
+    assert made.sizes and max(made.sizes) < posed.volume.values.nbytes
 
 
 class New(TorchDispatchMode):

@@ -11,7 +11,7 @@ from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.linear import LinearMap
 from tomoinr.builtin.sirt import Sirt
 from tomoinr.builtin.slabs import Slab, reach_of, slab_of
-from tomoinr.builtin.tv import Tv
+from tomoinr.builtin.tv import Tv, minimise
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.geometry import Grid, Pixels, Poses
 from tomoinr.options import NoOptions, parse
@@ -132,16 +132,14 @@ def test_total_variation_goes_on_where_slabs_are_others():
     """Poses that move between two rounds change how deep halos are."""
 
     def work(team):
-        solver, last = Tv(Tv.Options()), None
+        last = None
         volume, deep = problem().volume, []
         for along in (0.0, 1.5):
             mine = replace(problem(along), volume=volume)
             weights = torch.ones_like(mine.series.images)
             last = TvState(mine, team, 0.03, weights, last)
             deep.append(last.map.slab.held)
-            for _ in range(5):
-                solver.step(mine, last, team)
-            last.map.publish()
+            minimise(mine, last, team, 5)
         return deep, volume.values.data
 
     ((_, wanted),) = together(1, work)

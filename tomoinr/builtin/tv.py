@@ -41,23 +41,25 @@ class Tv(Solver):
         return TvState(problem, team, self.options.weight)
 
     def step(self, problem: Problem, state: TvState, team: Team) -> Tensor:  # type: ignore[override]
-        """One primal-dual iteration; the loss is the objective, per pixel."""
+        """One iteration; the loss is the objective, per pixel, from which it set out."""
         state.map.let_go()
-        point = state.tensors["point"]
-        state.map.parameter.data = point  # the last volume makes room for the next
-        ahead = state.look_ahead(self.options.positive)
-        residual = state.map.residual(ahead)
-        edge_length = state.pull_edges(ahead)
-        misfit = state.pull_data(residual)
-        moved = ahead.lerp_(point, 0.5)
-        point.lerp_(moved, RELAXATION)
-        state.map.parameter.data = moved
         state.step += 1
+        last = self.done(problem, state)
+        ahead = state.map.residual(state.point)
+        misfit = state.pull_data(ahead)
+        edge_length = state.pull_voxels(ahead, self.options.positive, 1 if last else RELAXATION)
         loss: Tensor = state.map.total(misfit / 2 + edge_length)
-        if self.done(problem, state):
+        if last:
             state.map.publish()
         return loss / problem.series.images.numel()
 
     def done(self, problem: Problem, state: TvState) -> bool:  # type: ignore[override]
         """After the iterations asked for."""
         return state.step >= self.options.steps
+
+
+def minimise(problem: Problem, state: TvState, team: Team, steps: int) -> None:
+    """The volume after so many iterations of a new state, without density below zero."""
+    solver = Tv(Tv.Options(steps=steps))
+    while not solver.done(problem, state):
+        solver.step(problem, state, team)

@@ -23,7 +23,7 @@ RELAXATION = 1.8
 
 NARROW = torch.float16  # of edges' duals and of steps, in units of order one
 EVERYTHING = slice(None)
-SLICES = {"point": 1, "edges": 2}  # of the variables that are slabs: where slices are counted
+EDGES = 2  # the dimension of the edges that counts slices
 
 
 class TvState(Iterate):
@@ -84,65 +84,79 @@ class TvState(Iterate):
 
     def _nothing(self, start: Tensor) -> dict[str, Tensor]:
         edges = torch.zeros((3, *start.shape), dtype=NARROW, device=start.device)
-        data = torch.zeros_like(self.map.data)
-        return {"point": start.clone(), "data": data, "edges": edges}
+        return {"data": torch.zeros_like(self.map.data), "edges": edges}
 
     def _taken(self, last: TvState) -> dict[str, Tensor]:
         """Another state's variables, cut anew where its slabs were others."""
         old, new = last.map.slab, self.map.slab
         found = last.tensors
         if (old.whole, old.held) != (new.whole, new.held):
-            for name, dim in SLICES.items():
-                found[name] = new.cut(old.join(found[name], dim), dim).contiguous()
+            found["edges"] = new.cut(old.join(found["edges"], EDGES), EDGES).contiguous()
         return found
 
-    def look_ahead(self, positive: bool) -> Tensor:
-        """The primal step, then as far again. Halos then are what their owners have."""
-        point, edges = self.tensors["point"], self.tensors["edges"]
-        ahead = torch.empty_like(point)
-        for block, back in self.map.adjoints(self.tensors["data"]):
-            for some in portions(back):
-                part = slice(block.start + some.start, min(block.start + some.stop, block.stop))
-                start, moved = point[:, part], back[:, some]
-                moved.addcmul_(divergence(edges, part), self.strength, value=-1)
-                moved.mul_(self.primal_step[:, part])
-                torch.sub(start, moved, alpha=self.primal_unit, out=moved)
-                if positive:
-                    moved.clamp_(min=0)
-                torch.lerp(start, moved, 2, out=ahead[:, part])
-        self.map.slab.fill_(ahead)
-        return ahead
-
-    def pull_edges(self, ahead: Tensor) -> Tensor:
-        """The dual step of the edges, over-relaxed; the weighed length of those in `ahead`.
-
-        That is of this rank's own slices.
-        """
-        total, mine = ahead.new_zeros(()), self.map.slab.mine
-        for part in portions(ahead):
-            kept, slopes = self.tensors["edges"][:, :, part], gradient(ahead, part)
-            own = slice(max(mine.start - part.start, 0), max(mine.stop - part.start, 0))
-            total += (length(slopes)[:, own].sum((1, 2, 3), keepdim=True) * self.strength).sum()
-            edges = kept.float()
-            pulled = torch.addcmul(edges, slopes, self.edge_step / self.strength, out=slopes)
-            pulled /= length(pulled).clamp_(min=1)
-            kept.copy_(edges.lerp_(pulled, RELAXATION))
-        return total
-
-    def _follow(self, last: TvState) -> None:
-        """The duals, which were another state's, keep their sense."""
-        assert self.weights is not None and last.weights is not None
-        self.tensors["data"].mul_(self.weights / last.weights)
+    @property
+    def point(self) -> Tensor:
+        """The voxels of this rank's slab, where the iteration stands."""
+        return self.map.parameter.data
 
     def pull_data(self, residual: Tensor) -> Tensor:
-        """The dual step of the data, over-relaxed; the weighed square of the residual."""
+        """The dual step of the data, over-relaxed; the weighed square of the residual.
+
+        The residual becomes what the step leads to, gone twice as far.
+        """
         total = residual.new_zeros(())
         for views in portions(residual):
             data, off = self.tensors["data"][:, views], residual[:, views]
             weighed = off if self.weights is None else self.weights[:, views] * off
             total += (weighed * off).sum()
-            data.lerp_(self._nearest(data, off, views), RELAXATION)
+            pulled = self._nearest(data, off, views)
+            torch.lerp(data, pulled, 2, out=off)
+            data.lerp_(pulled, RELAXATION)
         return total
+
+    def pull_voxels(self, ahead: Tensor, positive: bool, relaxation: float) -> Tensor:
+        """The dual step of the edges and the primal one, in one sweep; the edges' weighed length.
+
+        That is of this rank's own slices. `ahead` is the data's dual variable, gone twice as far.
+        A slice moves when its own edges, and those of the slice before, have been pulled: nothing
+        as large as the volume is needed in between. At the end halos are what their owners have.
+        """
+        point, before = self.point, self.map.slab.areas[-1].start - 1
+        behind = None if before < 0 else self._pull_edges(slice(before, before + 1))[0]
+        total = point.new_zeros(())
+        for block, back in self.map.adjoints(ahead):
+            for some in portions(back):
+                part = slice(block.start + some.start, min(block.start + some.stop, block.stop))
+                edges, length_ = self._pull_edges(part)
+                start, moved = point[:, part], back[:, some]
+                pull = divergence(edges, behind, more=part.stop < point.shape[1])
+                moved.addcmul_(pull, self.strength, value=-1)
+                moved.mul_(self.primal_step[:, part])
+                torch.sub(start, moved, alpha=self.primal_unit, out=moved)
+                if positive:
+                    moved.clamp_(min=0)
+                start.lerp_(moved, relaxation)
+                behind, total = edges, total + length_
+        self.map.slab.fill_(point)
+        return total
+
+    def _pull_edges(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Over-relaxed; what the step leads to, gone twice as far, and the weighed length."""
+        kept, slopes = self.tensors["edges"][:, :, part], gradient(self.point, part)
+        mine = self.map.slab.mine
+        own = slice(max(mine.start - part.start, 0), max(mine.stop - part.start, 0))
+        total = (length(slopes)[:, own].sum((1, 2, 3), keepdim=True) * self.strength).sum()
+        edges = kept.float()
+        pulled = torch.addcmul(edges, slopes, self.edge_step / self.strength, out=slopes)
+        pulled /= length(pulled).clamp_(min=1)
+        ahead = torch.lerp(edges, pulled, 2)
+        kept.copy_(edges.lerp_(pulled, RELAXATION))
+        return ahead, total
+
+    def _follow(self, last: TvState) -> None:
+        """The duals, which were another state's, keep their sense."""
+        assert self.weights is not None and last.weights is not None
+        self.tensors["data"].mul_(self.weights / last.weights)
 
     def _nearest(self, data: Tensor, residual: Tensor, views: slice) -> Tensor:
         """The proximal step of the data term's dual variable."""
@@ -154,18 +168,18 @@ class TvState(Iterate):
         return torch.fft.irfft(spectrum / (1 + self._ramp), n=data.shape[-1])
 
     def state_dict(self) -> dict[str, Any]:
-        """The variables, those of all ranks' pixels and slices put together."""
+        """The dual variables, those of all ranks' pixels and slices put together."""
         self.map.publish()
-        whole = {name: self.map.slab.join(self.tensors[name], dim) for name, dim in SLICES.items()}
+        edges = self.map.slab.join(self.tensors["edges"], EDGES)
         mine = self.tensors["data"].movedim(2, 0).contiguous()
-        whole["data"] = self._team.gather(mine).movedim(0, 2)
-        return super().state_dict() | whole
+        data = self._team.gather(mine).movedim(0, 2)
+        return super().state_dict() | {"edges": edges, "data": data}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        here = {name: self.map.slab.cut(state[name], dim) for name, dim in SLICES.items()}
-        here["data"] = self._mine(state["data"].to(self.map.data))
-        super().load_state_dict(state | here)
+        """Go on from there, and from the volume as it is now."""
+        edges = self.map.slab.cut(state["edges"], EDGES)
+        data = self._mine(state["data"].to(self.map.data))
+        super().load_state_dict(state | {"edges": edges, "data": data})
         self.map.take()
 
     def _strength(self, weight: float | Tensor) -> Tensor:
@@ -216,16 +230,19 @@ def gradient(voxels: Tensor, part: slice = EVERYTHING) -> Tensor:
     return out
 
 
-def divergence(edges: Tensor, part: slice = EVERYTHING) -> Tensor:
-    """Minus the transpose of `gradient`, at some slices: (channels, y, z, x)."""
-    slices = edges.shape[2]
-    first, last, _ = part.indices(slices)
-    out = torch.zeros(edges[0, :, first:last].shape, device=edges.device)
-    inside, touched = min(last, slices - 1), max(first, 1)
-    out[:, : inside - first] += edges[0, :, first:inside]
-    out[:, touched - first :] -= edges[0, :, touched - 1 : last - 1]
+def divergence(edges: Tensor, behind: Tensor | None = None, more: bool = False) -> Tensor:
+    """Minus the transpose of `gradient`: (channels, y, z, x).
+
+    `behind`: the edges of slices just before these, if there are any; `more`: whether some follow.
+    """
+    out = edges[0].clone()
+    if not more:
+        out[:, -1:] = 0
+    out[:, 1:] -= edges[0, :, :-1]
+    if behind is not None:
+        out[:, :1] -= behind[0, :, -1:]
     for axis, dim in ((1, 2), (2, 3)):
-        inner = edges[axis, :, first:last].narrow(dim, 0, edges.shape[dim + 1] - 1)
+        inner = edges[axis].narrow(dim, 0, edges.shape[dim + 1] - 1)
         out.narrow(dim, 0, inner.shape[dim]).add_(inner)
         out.narrow(dim, 1, inner.shape[dim]).sub_(inner)
     return out

@@ -11,7 +11,7 @@ from torch import Tensor
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import usual_by_tilt
 from tomoinr.builtin.relocated import moved_to
-from tomoinr.builtin.tv import Tv
+from tomoinr.builtin.tv import minimise
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import Problem
@@ -46,14 +46,11 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
     empty = moved_to(problem, problem.grid, team.device)
     seen, unseen = part_of(empty, order[~held]), part_of(empty, order[held])
     seen_weights, unseen_weights = weights[:, order[~held]], weights[:, order[held]]
-    solver = Tv(Tv.Options())
     misses: list[float] = []
     last: TvState | None = None
     for caution in LADDER:
         state = TvState(seen, team, strength(caution, error, seen), seen_weights, last)
-        for _ in range(FIRST if last is None else NEXT):
-            solver.step(seen, state, team)
-        state.map.publish()
+        minimise(seen, state, team, FIRST if last is None else NEXT)
         with torch.no_grad():
             miss = unseen.series.images - unseen.predict()
         misses.append(float((unseen_weights * miss.square()).mean()))

@@ -23,7 +23,7 @@ from tomoinr.builtin.pose_steps import (
     step_by,
 )
 from tomoinr.builtin.relocated import moved_to
-from tomoinr.builtin.tv import Tv
+from tomoinr.builtin.tv import minimise
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.team import Team
@@ -92,11 +92,9 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
 def _volume(problem: Problem, team: Team, seen: Tensor, weights: Tensor, error: Tensor) -> Problem:
     """The problem with a volume made of some of its images, from nothing."""
     empty = moved_to(problem, problem.grid, team.device)
-    some, solver = part_of(empty, seen), Tv(Tv.Options())
+    some = part_of(empty, seen)
     state = TvState(some, team, strength(USUAL, error, some), weights)
-    for _ in range(ITERATIONS):
-        solver.step(some, state, team)
-    state.map.publish()
+    minimise(some, state, team, ITERATIONS)
     return empty
 
 
