@@ -8,21 +8,21 @@ from tomoinr.builtin import blocks, slice_operator, slices, tv_state
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.tv import Tv
-from tomoinr.builtin.tv_state import TvState, divergence, gradient
+from tomoinr.builtin.tv_state import TOGETHER, TvState, divergence, gradient
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.geometry import Grid, Poses
 from tomoinr.interfaces import Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Solo
 
-FINE = Grid((6, 4, 8), 1.0)  # two voxels along a pixel's edge
+FINE = Grid((6, 6, 8), 1.0)  # two voxels along a pixel's edge
 ANGLES = torch.tensor([-50.0, -10.0, 0.0, 35.0, 60.0])
 
 
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch):
     """Several portions, the last one smaller, even here."""
-    monkeypatch.setattr(blocks, "PORTION", 4 * 4 * 8 // torch.get_num_threads())
+    monkeypatch.setattr(blocks, "PORTION", 4 * 6 * 8 // torch.get_num_threads())
     monkeypatch.setattr(slice_operator, "TOGETHER", 4)
     monkeypatch.setattr(slices, "PIXELS_TOGETHER", 2 * 3 * 4)
     monkeypatch.setattr(tv_state, "NARROW", torch.float32)
@@ -84,10 +84,18 @@ def proximal(state, data, residual):
     return torch.fft.irfft(spectrum / (1 + ramp), n=data.shape[-1])
 
 
+def steps_of_voxels(state):
+    """The primal step of each voxel: the same for a few along z."""
+    if state.primal_step is None:
+        return 1.0
+    each = state.primal_step[0].double().repeat_interleave(TOGETHER, 1)
+    return each[:, : state.point.shape[2]]
+
+
 def written_out(state, matrix, steps, positive):
     """The iteration in double precision, whole arrays at a time: (x, data, edges, loss)."""
     x, data, edges = state.point, state.tensors["data"], state.tensors["edges"]
-    strength, tau = float(state.strength), state.primal_unit * state.primal_step[0].double()
+    strength, tau = float(state.strength), state.primal_unit * steps_of_voxels(state)
     x, data, edges = x[0].double(), data[0].double(), strength * edges[:, 0].double()
     b = state.map.data[0].double()
     for step in range(1, steps + 1):

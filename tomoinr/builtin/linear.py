@@ -26,9 +26,9 @@ class LinearMap:
     ) -> None:
         (self._whole,) = problem.volume.parameters()
         everything = Pixels.rows(problem.series.shape)
-        mine = team.share(len(everything))
-        self.pixels = everything.part(mine).to(team.device)
-        self._images = problem.series.images[:, :, mine]
+        self._mine = team.share(len(everything))
+        self.pixels = everything.part(self._mine).to(team.device)
+        self._images = self.share(problem.series.images)
         self.voxels = self._whole.numel()  # of all ranks
         self.slab = Slab(problem, self.pixels, team, whole)
         here = self.slab.problem(problem)
@@ -41,6 +41,10 @@ class LinearMap:
     def data(self) -> Tensor:
         """What this rank's pixels show: (channels, views, rows, columns)."""
         return self._images / self._unit
+
+    def share(self, images: Tensor) -> Tensor:
+        """This rank's pixels of (channels, views, rows, columns), without a copy."""
+        return images[:, :, self._mine]
 
     def ones(self) -> Tensor:
         """As many as there are data, without memory."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tomoinr.builtin.blocks import portions
 from tomoinr.builtin.linear import LinearMap, inverse_
@@ -22,6 +23,7 @@ BALANCE = 1.0
 RELAXATION = 1.8
 
 NARROW = torch.float16  # of edges' duals and of steps, in units of order one
+TOGETHER = 4  # neighbours along z that take steps of the same size
 EVERYTHING = slice(None)
 EDGES = 2  # the dimension of the edges that counts slices
 
@@ -52,10 +54,11 @@ class TvState(Iterate):
         # is a density, whatever the number of tilts and the sizes of pixels and voxels.
         self._unit = tilts * (problem.grid.spacing / pixel) ** 2
         self.strength = self._strength(weight)
-        self.weights = None if weights is None else self._mine(weights)
+        self.weights = None if weights is None else self.map.share(weights)
         frequency = torch.fft.rfftfreq(columns, device=start.device) + 0.5 / columns
         self._ramp = RAMP_STEP * frequency / tilts
-        self.primal_step: Tensor  # of every voxel, in units of one number
+        # Of some neighbours along z, in units of one number; none: of all alike.
+        self.primal_step: Tensor | None = None
         self.primal_unit: float
         self.edge_step: float
         if self.weights is None:
@@ -69,7 +72,6 @@ class TvState(Iterate):
     def _step_alike(self, start: Tensor) -> None:
         size = self._size(start)
         self.edge_step = EDGE_SHARE * size / 12
-        self.primal_step = start.new_ones(()).expand_as(start)
         self.primal_unit = 0.99 / (size * (1 + EDGE_SHARE))
 
     def _step_by_voxel(self, start: Tensor) -> None:
@@ -77,9 +79,9 @@ class TvState(Iterate):
         mean = float(self.map.total(rows.sum())) / self.map.voxels
         self.edge_step = BALANCE * mean / 24
         self.primal_unit = 1 / (BALANCE * mean)
-        self.primal_step = torch.empty_like(start, dtype=NARROW)
+        self.primal_step = torch.empty_like(_largest(start), dtype=NARROW)
         for part, seen in self.map.adjoints(self.map.ones()):
-            self.primal_step[:, part] = seen.div_(mean).add_(0.5).reciprocal_()
+            self.primal_step[:, part] = _largest(seen).div_(mean).add_(0.5).reciprocal_()
         self._rows = inverse_(rows).mul_(BALANCE)
 
     def _nothing(self, start: Tensor) -> dict[str, Tensor]:
@@ -131,7 +133,8 @@ class TvState(Iterate):
                 start, moved = point[:, part], back[:, some]
                 pull = divergence(edges, behind, more=part.stop < point.shape[1])
                 moved.addcmul_(pull, self.strength, value=-1)
-                moved.mul_(self.primal_step[:, part])
+                if self.primal_step is not None:
+                    _scale(moved, self.primal_step[:, part])
                 torch.sub(start, moved, alpha=self.primal_unit, out=moved)
                 if positive:
                     moved.clamp_(min=0)
@@ -178,18 +181,13 @@ class TvState(Iterate):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there, and from the volume as it is now."""
         edges = self.map.slab.cut(state["edges"], EDGES)
-        data = self._mine(state["data"].to(self.map.data))
+        data = self.map.share(state["data"])
         super().load_state_dict(state | {"edges": edges, "data": data})
         self.map.take()
 
     def _strength(self, weight: float | Tensor) -> Tensor:
         weights = torch.as_tensor(weight, device=self.map.data.device).clamp(min=1e-9)
         return weights.reshape(-1, 1, 1, 1) * self._unit
-
-    def _mine(self, images: Tensor) -> Tensor:
-        """This rank's pixels of (channels, views, rows, columns)."""
-        p = self.map.pixels
-        return images[:, p.view, p.row, p.column]
 
     def _size(self, start: Tensor) -> float:
         """‖Aᵀ Σ A‖, by the power method; a little above, to be safe."""
@@ -214,6 +212,19 @@ class TvState(Iterate):
         """Of all ranks' slices."""
         own = torch.linalg.vector_norm(voxels[:, self.map.slab.mine])
         return float(self.map.total(own.square()).sqrt())
+
+
+def _largest(voxels: Tensor) -> Tensor:
+    """Of `TOGETHER` neighbours along z: (channels, y, z / `TOGETHER`, x)."""
+    return functional.max_pool2d(voxels, (TOGETHER, 1), ceil_mode=True)
+
+
+def _scale(voxels: Tensor, steps: Tensor) -> None:
+    """Each voxel by the number of its neighbourhood along z."""
+    full = voxels.shape[2] // TOGETHER
+    inner, rest = voxels.tensor_split((full * TOGETHER,), dim=2)
+    inner.unflatten(2, (full, TOGETHER)).mul_(steps[:, :, :full, None])
+    rest.mul_(steps[:, :, full:])
 
 
 def gradient(voxels: Tensor, part: slice = EVERYTHING) -> Tensor:

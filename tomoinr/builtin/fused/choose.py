@@ -66,8 +66,7 @@ class Trial:
         ):
             voxels = iterates.last[i : i + 1].contiguous()
             shown = one.map.forward(voxels) * (one.size * one.counting.gain)
-            p = one.map.pixels
-            mine = counting.surprise(shown, images[:, p.view, p.row, p.column])
+            mine = counting.surprise(shown, one.map.share(images))
             found.append(float(one.map.mean(mine)) * images.numel())
         return found
 

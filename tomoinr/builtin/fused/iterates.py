@@ -181,8 +181,7 @@ class Iterates:
         device = self.x.device
         self.x, self.edges, self.total = (state[k].to(device) for k in ("x", "edges", "total"))
         for i, signal in enumerate(self.signals):
-            p = signal.map.pixels
-            self.data[i] = state["data"][i].to(device)[:, p.view, p.row, p.column]
+            self.data[i] = signal.map.share(state["data"][i].to(device))
 
 
 def _multiplied(signal: Signal) -> Tensor:

@@ -65,5 +65,4 @@ def signal(problem: Problem, team: Team, counting: Counting, pixel: float) -> Si
     size = (max(bright, float(shown.mean()), 1e-6) + counting.background) ** 0.5
     seen = matrix.adjoint(torch.ones_like(matrix.data))
     rows = matrix.forward(torch.ones_like(seen))
-    p = matrix.pixels
-    return Signal(matrix, counting, counts[:, p.view, p.row, p.column], size, seen, rows)
+    return Signal(matrix, counting, matrix.share(counts), size, seen, rows)
