@@ -44,7 +44,7 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, files, contracts, the program and measures stand on it.
-LARGEST = 1660
+LARGEST = 1650
 UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "report", "testing", "teams", "cli", "live"}
 UNCOUNTED |= {"exact"}
 UNCOUNTED |= {"metrics", "fsc", "pictures"}

@@ -141,3 +141,18 @@ def test_rows_of_some_views():
     assert pixels.shape == (1, 2, 7) and len(pixels) == 2
     cube = torch.arange(5 * 6 * 7).reshape(5, 6, 7)
     assert torch.equal(cube[pixels.view, pixels.row, pixels.column], cube[3:4, [4, 1]])
+
+
+def test_what_turns_an_image_leaves_its_rays_off_the_graph():
+    """Or every step would ask how projections depend on tilts that nobody learns."""
+    turn = torch.zeros(4, requires_grad=True)
+    nominal = Poses.of(torch.linspace(-50, 40, 4), 3.0, shift=torch.ones(4, 2))
+    turned = nominal.turned(5 + turn)
+    wanted = Poses.of(torch.linspace(-50, 40, 4), 8.0)
+    assert torch.allclose(turned.rotation, wanted.rotation, atol=1e-6)
+    for poses in (turned, turned.turned(turn), turned.some([1, 3])):
+        views = place(poses, (len(poses.shift), 5, 6), 1.0)
+        assert views.u.requires_grad and not views.ray.requires_grad
+        assert torch.equal(views.ray, poses.rotation[:, 2])
+    tilted = Poses(nominal.rotation + 0 * turn[:, None, None], nominal.shift).turned(turn)
+    assert place(tilted, (4, 5, 6), 1.0).ray.requires_grad

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tomoinr.builtin.quadrature import Quadrature
+from tomoinr.builtin.rays import inside, march
 from tomoinr.builtin.slices import Slices
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Grid, Rays
-from tomoinr.sampling import Draw, inside, march, scattered, stratified_rows
+from tomoinr.sampling import Draw, scattered, stratified_rows
 from tomoinr.team import Solo
 
 SHAPE = (5, 7, 9)

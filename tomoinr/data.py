@@ -66,9 +66,9 @@ class TiltSeries:
 
     def __repr__(self) -> str:
         tilts, rows, columns = self.shape
-        low, high = float(self.angles.min()), float(self.angles.max())
         return (
-            f"TiltSeries({tilts} images of {rows} × {columns}, {low:g}° to {high:g}°, "
+            f"TiltSeries({tilts} images of {rows} × {columns}, "
+            f"{self.angles.min():g}° to {self.angles.max():g}°, "
             f"{self.pixel_size:g} Å, {', '.join(self.channels)}, from {self.source})"
         )
 
@@ -188,10 +188,8 @@ class Reconstruction:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        steps = self.history[-1].step if self.history else 0
-        return (
-            f"Reconstruction({self.voxels.shape} voxels of {self.grid.spacing:g} Å, {steps} steps)"
-        )
+        shape, steps = self.voxels.shape, self.history[-1].step if self.history else 0
+        return f"Reconstruction({shape} voxels of {self.grid.spacing:g} Å, {steps} steps)"
 
     def _repr_html_(self) -> str:
         from tomoinr.live.notebook import reconstruction_html

@@ -44,12 +44,10 @@ class Grid:
 
     def points(self, slices: Tensor | None = None, device: torch.device | None = None) -> Tensor:
         """Voxel centres of some (or all) slices: (slices, z, x, 3), in Å, ordered (x, y, z)."""
-        ny, nz, nx = self.shape
-        cx, cy, cz = self.centre
-        y = positions(ny, self.spacing, slices).to(device, torch.float32) + cy
-        z = positions(nz, self.spacing).to(device) + cz
-        x = positions(nx, self.spacing).to(device) + cx
-        yy, zz, xx = torch.meshgrid(y, z, x, indexing="ij")
+        x, y, z = self.centre
+        axes = zip(self.shape, (slices, None, None), (y, z, x), strict=True)
+        at = [positions(n, self.spacing, i).to(device, torch.float32) + c for n, i, c in axes]
+        yy, zz, xx = torch.meshgrid(at, indexing="ij")
         return torch.stack((xx, yy, zz), dim=-1)
 
 
@@ -101,10 +99,15 @@ class Angles(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Poses:
-    """How the specimen stood in each image: rotation (T,3,3), then shift (T,2) in Å."""
+    """How the specimen stood in each image: rotation (T,3,3), then shift (T,2) in Å.
+
+    `beam`: the rotation's last row, where that follows from less than the other two: what is known
+    not to depend on what is learned costs no gradient.
+    """
 
     rotation: Tensor
     shift: Tensor
+    beam: Tensor | None = None
 
     def __repr__(self) -> str:
         tilt = self.angles().tilt.detach()
@@ -132,6 +135,16 @@ class Poses:
         rotation = torch.atan2(-r[:, 0, 1], r[:, 1, 1])
         tilt, rotation, out = map(torch.rad2deg, (tilt, rotation, out))
         return Angles(tilt, rotation, out, self.shift[:, 0], self.shift[:, 1])
+
+    def some(self, index: Tensor | list[int]) -> Poses:
+        """Those of some images."""
+        beam = None if self.beam is None else self.beam[index]
+        return Poses(self.rotation[index], self.shift[index], beam)
+
+    def turned(self, degrees: Tensor) -> Poses:
+        """Every image turned about its middle: rays stay as they are."""
+        beam = self.rotation[:, 2] if self.beam is None else self.beam
+        return Poses(turn_z(degrees) @ self.rotation, self.shift, beam)
 
     def moved(self, dx: float, dy: float, rotation: float, tilt: float = 0.0) -> Poses:
         """Every image shifted (Å), turned about its middle and tilted (degrees) a little more."""
@@ -206,5 +219,6 @@ class Views:
 def place(poses: Poses, shape: Shape, spacing: float) -> Views:
     """Poses and a detector of square pixels (Å) → where each image's pixels are."""
     across, along, ray = poses.rotation.unbind(1)
+    ray = ray if poses.beam is None else poses.beam
     dx, dy = poses.shift[:, :1], poses.shift[:, 1:]
     return Views(shape, ray, -(dx * across + dy * along), across * spacing, along * spacing)

@@ -1,4 +1,4 @@
-"""Random batches and the points on a ray.
+"""Random batches.
 
 Every rank draws the same global batch from a counter-based generator (seed, stream, step) and
 takes its share, so a run gives the same numbers on any number of ranks.
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tomoinr.geometry import Grid, Pixels, Rays, Shape
+from tomoinr.geometry import Pixels, Shape
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,3 @@ def stratified_rows(rows: int, count: int, draw: Draw, stream: int = 0) -> Tenso
     at = generator.integers(edges[:-1], edges[1:])
     # Strips differ by a row; that they start anywhere gives every row the same chance.
     return torch.from_numpy(np.sort((at + generator.integers(rows)) % rows))
-
-
-def inside(rays: Rays, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Where rays enter and leave the box: two tensors (...), equal where a ray misses it."""
-    centre = rays.origin.new_tensor(grid.centre)
-    half = rays.origin.new_tensor(grid.extent) / 2
-    slope = torch.where(rays.direction.abs() < 1e-9, 1e-9, rays.direction)
-    a = (centre - half - rays.origin) / slope
-    b = (centre + half - rays.origin) / slope
-    enter = torch.minimum(a, b).amax(-1)
-    leave = torch.maximum(a, b).amin(-1)
-    return enter, torch.maximum(enter, leave)
-
-
-def march(
-    rays: Rays, grid: Grid, count: int, jitter: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Points at equal steps inside the box (..., count, 3) and the step's length (...), in Å.
-
-    `jitter` in [0, 1), broadcast over (..., count), moves each point within its step.
-    """
-    enter, leave = inside(rays, grid)
-    step = (leave - enter) / count
-    offset = 0.5 if jitter is None else jitter
-    at = enter[..., None] + (torch.arange(count, device=step.device) + offset) * step[..., None]
-    return rays.origin[..., None, :] + at[..., None] * rays.direction[..., None, :], step

@@ -8,11 +8,12 @@ from math import ceil, hypot
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.rays import march
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Grid, Pixels, Rays, Views
 from tomoinr.interfaces import Ability, Projector, Volume
 from tomoinr.options import option
-from tomoinr.sampling import Draw, march, scattered
+from tomoinr.sampling import Draw, scattered
 
 CHUNK = 1 << 21  # points evaluated at a time where no gradient keeps them: 25 MB of coordinates
 JITTER = 7  # the stream of the jitter's random numbers, apart from the batch's

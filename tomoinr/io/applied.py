@@ -65,7 +65,8 @@ def poses_for(
         found = None
         if len(place) < len(whole.sections):
             with suppress(TomoinrError):
-                found = _some(host.read_poses(path, whole), place)
+                every = host.read_poses(path, whole)
+                found = every and every.some(place)
         found = found or host.read_poses(path, whole.select(place))
     if found is None:
         raise TomoinrError(f"{path}: no reader of poses knows the suffix '{path.suffix}'")
@@ -121,10 +122,6 @@ def quarters(series: TiltSeries, stack: Stack) -> int:
             "programs do not fit them; use poses.json, or leave that preparation out"
         )
     return turns
-
-
-def _some(poses: Poses | None, place: Sequence[int]) -> Poses | None:
-    return poses and Poses(poses.rotation[place], poses.shift[place])
 
 
 def _turned(poses: Poses, quarter_turns: int) -> Poses:

@@ -99,5 +99,4 @@ def _of_series(poses: Poses, sections: list[int], series: TiltSeries | None, pat
             f"{path}: holds {len(sections)} poses, but none for image {missing[0]} of "
             f"{len(series.sections)}"
         )
-    index = torch.tensor([place[section] for section in series.sections])
-    return Poses(poses.rotation[index], poses.shift[index])
+    return poses.some([place[section] for section in series.sections])

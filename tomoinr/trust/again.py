@@ -37,8 +37,7 @@ def one_channel(result: Reconstruction, channel: int = 0) -> Reconstruction:
     one = replace(result, series=series.channel(channel), voxels=voxels)
     views, factor = series.views_of(channel), series.coarser(channel)
     if len(views) < len(series.angles):
-        poses = Poses(result.poses.rotation[views], result.poses.shift[views])
-        one = replace(one, poses=poses)
+        one = replace(one, poses=result.poses.some(views))
     return one if factor == 1 else _binned(one, factor)
 
 
@@ -68,8 +67,7 @@ def moderate(result: Reconstruction) -> tuple[Reconstruction, float]:
 def with_views(result: Reconstruction, views: Sequence[int]) -> Reconstruction:
     """The result with some of its images, and their poses."""
     index = torch.as_tensor(views)
-    poses = Poses(result.poses.rotation[index], result.poses.shift[index])
-    return replace(result, series=result.series.select(views), poses=poses)
+    return replace(result, series=result.series.select(views), poses=result.poses.some(index))
 
 
 def with_images(result: Reconstruction, images: Tensor) -> Reconstruction:

@@ -77,11 +77,11 @@ def held_out(
     weights, judges, found = _weights(clean)[:, held], clean.select(held), []
     for name, options in choices.items():
         begun = time.perf_counter()
-        given: dict[str, Any] = {"poses": "fixed", **options, "start": _some(start, seen)}
+        given: dict[str, Any] = {"poses": "fixed", **options, "start": start.some(seen)}
         result = reconstruct(series.select(seen), **given, plugins=plugins, team=team)
         seconds = time.perf_counter() - begun
-        change = motions(_some(start, seen), result.poses, series)
-        problem = _unseen(result, judges, moved(_some(start, held), change, series))
+        change = motions(start.some(seen), result.poses, series)
+        problem = _unseen(result, judges, moved(start.some(held), change, series))
         found.append((name, _misfit(problem, weights, change), seconds))
     return _ranked(found)
 
@@ -131,10 +131,6 @@ def _weights(series: TiltSeries) -> Tensor:
         unshown = LATTICE**2 * steepness(level) + MODEL_ERROR**2 * images[good].square().mean()
         found.append(1 / (noise + unshown))
     return torch.stack(found)
-
-
-def _some(poses: Poses, index: list[int]) -> Poses:
-    return Poses(poses.rotation[index], poses.shift[index])
 
 
 def _unseen(result: Reconstruction, series: TiltSeries, start: Poses) -> Problem:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tomoinr.builtin.pose_steps import propose
 from tomoinr.data import TiltSeries
-from tomoinr.geometry import Poses, turn_y, turn_z
+from tomoinr.geometry import Poses, turn_y
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Solo
@@ -57,7 +57,7 @@ class Loose(PoseModel):
         right, down, turned, tilted = (self.pixels @ self._ways).unbind(1)
         rotation = self._nominal.rotation @ turn_y(self._degrees * tilted)
         shift = self._nominal.shift + self._pixel * torch.stack((right, down), dim=1)
-        return Poses(turn_z(self._degrees * turned) @ rotation, shift)
+        return Poses(rotation, shift).turned(self._degrees * turned)
 
 
 def placed(problem: Problem, weights: Tensor, change: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class Rigid(PoseModel):
         if self.axis_arc is not None:
             out = turn_x(self._degrees * without(self.axis_arc, self.axis_modes))
             rotation = self.azimuth @ out @ self.azimuth.mT @ rotation
-        return Poses(turn_z(self._degrees * self.arc) @ rotation, self.shifts(self.pixels))
+        return Poses(rotation, self.shifts(self.pixels)).turned(self._degrees * self.arc)
 
 
 def _tilt_modes(degrees: Tensor) -> Tensor:

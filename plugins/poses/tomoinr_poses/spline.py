@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tomoinr.geometry import Grid, Poses, turn_z
+from tomoinr.geometry import Grid, Poses
 from tomoinr.interfaces import PoseModel
 from tomoinr.options import option
 from tomoinr_poses.gauge import Shifts, translations
@@ -44,8 +44,8 @@ class Spline(PoseModel):
 
     def forward(self) -> Poses:
         """The nominal poses, turned and moved along the splines."""
-        turned = turn_z(self._degrees * (self.basis @ self.arc)) @ self.rotation
-        return Poses(turned, self.shifts(self.basis @ self.pixels))
+        poses = Poses(self.rotation, self.shifts(self.basis @ self.pixels))
+        return poses.turned(self._degrees * (self.basis @ self.arc))
 
 
 def cubic(count: int, knots: int) -> Tensor:

@@ -13,7 +13,6 @@ from tomoinr.builtin.noise import usual_by_tilt
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import minimise
 from tomoinr.builtin.tv_state import TvState
-from tomoinr.geometry import Poses
 from tomoinr.interfaces import Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
@@ -64,7 +63,7 @@ def part_of(problem: Problem, some: Tensor) -> Problem:
     """The problem of some of the images, in their present poses; the volume is the same."""
     device = problem.series.images.device
     poses = problem.poses().to(device)
-    own = Fixed(NoOptions(), Poses(poses.rotation[some], poses.shift[some]), problem.grid)
+    own = Fixed(NoOptions(), poses.some(some), problem.grid)
     return replace(problem, series=problem.series.select(some.tolist()), poses=own.to(device))
 
 

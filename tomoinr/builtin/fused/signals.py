@@ -11,7 +11,7 @@ from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.fused.counts import Counting
 from tomoinr.builtin.linear import LinearMap
 from tomoinr.builtin.voxels import Voxels
-from tomoinr.geometry import Grid, Poses
+from tomoinr.geometry import Grid
 from tomoinr.interfaces import Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
@@ -40,7 +40,7 @@ def alone(problem: Problem, channel: int, grid: Grid | None = None) -> Problem:
     """The problem of one channel: its images, poses held, empty voxels of their own."""
     grid, series = grid or problem.grid, problem.series.channel(channel)
     some, poses = problem.series.views_of(channel), problem.poses().to(problem.series.images.device)
-    held = Fixed(NoOptions(), Poses(poses.rotation[some], poses.shift[some]), grid)
+    held = Fixed(NoOptions(), poses.some(some), grid)
     volume = Voxels(Voxels.Options(), grid, 1).to(series.images.device)
     scale = torch.as_tensor(problem.scale).flatten()
     return replace(
