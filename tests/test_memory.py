@@ -8,6 +8,7 @@ import torch
 
 from tomoinr.builtin.auto import Auto, fineness
 from tomoinr.builtin.memory import free_memory
+from tomoinr.builtin.relocated import moved_to
 from tomoinr.data import TiltSeries
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid
@@ -15,6 +16,8 @@ from tomoinr.team import Solo
 from tomoinr.testing.solvers import go_on, small_problem
 
 CPU = torch.device("cpu")
+# MiB, with 61 images of n × n pixels: voxels along a pixel's edge, and rows of pixels together.
+MEASURED = [(128, (2,), 350), (128, (2, 16), 251), (256, (1,), 620)]
 NEW, OLD = "sys/fs/cgroup", "sys/fs/cgroup/memory"
 
 
@@ -72,19 +75,36 @@ def finest(problem, **options):
     solver = Auto(Auto.Options(preview=2, rounds=1, round_steps=1, **options))
     state = solver.init(problem, Solo())
     go_on(solver, problem, state, Solo(), 100)
-    return max(stage.finer for stage in state.stages), state.notes
+    return state.lattice, state.notes
 
 
-def test_finer_voxels_where_memory_allows_and_a_note_where_not(free):
+def tall_problem():
+    """With slices enough for two pieces."""
     problem = small_problem()
-    fits_fine, fits = (fineness.needed(problem, s) for s in (2, 1))
-    free(fits_fine)
-    assert finest(problem)[0] == 2
-    free(fits_fine - 1)
-    finer, notes = finest(problem)
-    assert finer == 1 and any("memory is short" in note for note in notes)
-    free(fits)
-    assert finest(problem)[0] == 1
+    grid = Grid((20, 14, 16), problem.grid.spacing)
+    images = torch.cat((problem.series.images, problem.series.images[:, :, 2:10]), dim=2)
+    moved = moved_to(problem, grid, CPU)
+    return replace(moved, series=replace(problem.series, images=images))
+
+
+def test_finer_voxels_where_memory_allows_and_a_note_where_not(free, monkeypatch):
+    monkeypatch.setattr(fineness, "MARGIN", 1)
+    problem = tall_problem()
+    whole, half, plain = (fineness.needed(problem, *on) for on in ((2,), (2, 10), (1,)))
+    free(whole)
+    assert finest(problem)[0] == (2, 0, False)
+    for less in (whole - 1, half):
+        free(less)
+        lattice, notes = finest(problem)
+        assert lattice == (2, 10, True)
+        assert any("memory is short: finer voxels for 10 rows" in note for note in notes)
+    free(half - 1)
+    lattice, notes = finest(problem)
+    assert lattice == (1, 0, True) and any("voxels as large as pixels" in note for note in notes)
+    free(plain)
+    assert finest(problem)[0].finer == 1
+    lattice, notes = finest(problem, together=8)
+    assert lattice == (2, 8, False) and not any("memory" in note for note in notes)
 
 
 def test_too_little_memory_is_told_before_anything_is_done(free):
@@ -92,21 +112,16 @@ def test_too_little_memory_is_told_before_anything_is_done(free):
     free(fineness.needed(problem, 1) - 1)
     with pytest.raises(TomoinrError, match=r"needs about .* GiB of memory.*--prepare bin"):
         finest(problem)
-    finer, notes = finest(problem, finer=1)
-    assert finer == 1 and not any("memory" in note for note in notes)
+    lattice, notes = finest(problem, finer=1)
+    assert lattice == (1, 0, False) and not any("memory" in note for note in notes)
 
 
-def test_the_need_grows_as_what_was_measured():
-    """With 61 images: 482 MiB at 128³, and 831 at 256³ on voxels as large as pixels."""
-    problem = small_problem()
-
-    def mib(n, finer):
-        images = torch.zeros(()).expand(1, 61, n, n)
-        series = TiltSeries(images, torch.linspace(-60, 60, 61))
-        return fineness.needed(replace(problem, series=series, grid=Grid((n,) * 3)), finer) / 2**20
-
-    for n, finer, measured in ((128, 2, 482), (256, 1, 831)):
-        assert measured <= mib(n, finer) <= 1.3 * measured
+@pytest.mark.parametrize(("n", "on", "measured"), MEASURED)
+def test_the_need_grows_as_what_was_measured(n, on, measured):
+    problem, images = small_problem(), torch.zeros(()).expand(1, 61, n, n)
+    series = TiltSeries(images, torch.linspace(-60, 60, 61))
+    problem = replace(problem, series=series, grid=Grid((n,) * 3))
+    assert measured <= fineness.needed(problem, *on) / 2**20 <= 1.4 * measured
 
 
 def test_a_run_goes_on_where_less_is_free(free):
@@ -119,3 +134,4 @@ def test_a_run_goes_on_where_less_is_free(free):
     resumed = solver.init(problem, Solo())
     resumed.load_state_dict(state.state_dict())
     assert [s.finer for s in resumed.stages] == [s.finer for s in state.stages]
+    assert resumed.lattice == state.lattice

@@ -72,8 +72,8 @@ def test_auto_that_needs_no_search_says_so_at_once(series, few_iterations):
 class Piece:
     """A stage, as far as its work is concerned."""
 
-    def __init__(self, steps, finer=1):
-        self.steps, self.finer = steps, finer
+    def __init__(self, steps, finer=1, share=1.0):
+        self.steps, self.finer, self.share = steps, finer, share
 
 
 def test_work_grows_with_fineness_and_ends_with_the_last_step():
@@ -84,6 +84,8 @@ def test_work_grows_with_fineness_and_ends_with_the_last_step():
     assert steps[101] == pytest.approx(4 * steps[1])  # a step on voxels half as large
     assert steps[100] > 50 * steps[1]  # held-out images are asked first
     assert part([Piece(0)], 0) == 1
+    halves = [*plan[:3], Piece(90, 2, 0.5), Piece(90, 2, 0.5)]
+    assert part(halves, 150) == pytest.approx(part(plan, 125))
 
 
 def test_joint_tells_when_poses_move_and_when_it_is_coarse(series):

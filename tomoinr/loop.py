@@ -47,6 +47,7 @@ def run(
     team.copy_([*modules.parameters(), *modules.buffers()])
     with flushed_denormals():
         history, notes = _iterate(problem, solver, team, observers, checkpoints)
+    modules.zero_grad()  # which frees as much as the volume takes
     with doing("rendering the volume"):
         return _result(problem, team, history, notes)
 

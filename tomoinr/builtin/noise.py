@@ -14,6 +14,7 @@ from torch.nn import functional
 from tomoinr.data import TiltSeries
 
 BINS = 24
+ENOUGH = 1 << 20  # pixels, of which the two numbers are found
 TOLERATED = 0.02  # of the images' rms: what may be left of an image, however little of others
 MODEL_ERROR = 0.002  # of the images' rms: what a lattice cannot show, however good the data
 ROUNDS = 4
@@ -53,7 +54,8 @@ def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
         power = corners.square()
     else:
         level, power = explained, (images - explained).square() * ABSORBED
-    x, y = _binned(level.flatten().double(), power.flatten().double())
+    every = -(-level.numel() // ENOUGH)
+    x, y = _binned(*(part.flatten()[::every].double() for part in (level, power)))
     design = np.stack((np.maximum(x, 0), np.ones_like(x)), axis=1)
     expected = np.full_like(y, y.mean() + 1e-30)
     for _ in range(ROUNDS):  # the error of a variance is in proportion to it

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tomoinr.geometry import Pixels, place
+from tomoinr.builtin.rows import row_parts
+from tomoinr.geometry import Pixels, Poses, place
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.team import Team
 
@@ -73,8 +74,7 @@ def propose(
 
     Shifts, turns in the detector's plane and, if the model learns them, tilt angles.
     """
-    images = (Evidence(problem, weights), *others)
-    return step_by(*(_asked(one, team) for one in images))
+    return step_by(*(asked(one, team) for one in (Evidence(problem, weights), *others)))
 
 
 def step_by(first: Asked, *others: Asked) -> Proposal:
@@ -101,8 +101,8 @@ def solved(*asked: Asked) -> Tensor:
     return torch.linalg.solve(damped, vector / size) / size
 
 
-def _asked(evidence: Evidence, team: Team) -> Asked:
-    """With volumes held as they are."""
+def asked(evidence: Evidence, team: Team) -> Asked:
+    """What images ask for, with the volume held as it is."""
     (problem, weights), motions = evidence, motions_of(evidence.problem)
     return Asked(motions, *normal_equations(problem, team, weights, motions.shape[1]))
 
@@ -121,7 +121,29 @@ def normal_equations(
 ) -> tuple[Tensor, Tensor]:
     """Matrix (T,k,k) and vector (T,k) of motions: right, down, turned, maybe tilted, in pixels."""
     everything = Pixels.rows(problem.series.shape)
-    pixels = everything.part(team.share(len(everything))).to(team.device)
+    mine = everything.part(team.share(len(everything))).to(team.device)
+    images = len(problem.series.angles)
+    matrix, vector = (torch.zeros(images, *(kinds,) * n, device=team.device) for n in (2, 1))
+    for pixels in row_parts(mine):
+        residual = problem.series.at(pixels) - problem.predict(pixels)
+        weighed = weights[:, pixels.view, pixels.row, pixels.column]
+        found = equations(slopes(problem, pixels, kinds), residual, weighed)
+        for total, one in zip((matrix, vector), found, strict=True):
+            total += one
+    team.sum_([matrix, vector])
+    return matrix.double(), vector.double()
+
+
+def equations(slope: Tensor, residual: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, from slopes (kinds, channels, T, rows, columns) and what they are to explain."""
+    weighed = slope * weights
+    matrix = torch.einsum("ictrw,jctrw->tij", weighed, slope)
+    return matrix, torch.einsum("ictrw,ctrw->ti", weighed, residual)
+
+
+@torch.no_grad()
+def slopes(problem: Problem, pixels: Pixels, kinds: int) -> Tensor:
+    """By how much a prediction changes with each motion, per pixel of it: (kinds, channels, …)."""
     poses, size = problem.poses(), problem.series.pixel_size
 
     def seen(*motion: float) -> Tensor:
@@ -133,26 +155,25 @@ def normal_equations(
     # Differences of whole predictions: slopes of one image are not right enough where the object
     # is nearly round, and shifts explain most of what a turn does.
     motions = [tuple(STEP * (i == k) for i in range(kinds)) for k in range(kinds)]
-    slopes = [seen(*m) - seen(*(-x for x in m)) for m in motions]
-    residual = problem.series.at(pixels) - problem.predict(pixels)
-    slope = torch.stack(slopes) / (2 * STEP)
-    weighed = slope * weights[:, pixels.view, pixels.row, pixels.column]
-    matrix = torch.einsum("ictrw,jctrw->tij", weighed, slope)
-    vector = torch.einsum("ictrw,ctrw->ti", weighed, residual)
-    team.sum_([matrix, vector])
-    return matrix.double(), vector.double()
+    found = [seen(*m).sub_(seen(*(-x for x in m))) for m in motions]
+    return torch.stack(found).div_(2 * STEP)
 
 
 def motions_of(problem: Problem) -> Tensor:
     """Motion of each image (T, kinds, parameters), in pixels, per unit of each free parameter."""
-    free, angles = _free(problem.poses), problem.poses().angles()
-    pixel, reach = problem.series.pixel_size, _reach(problem)
-    moved = (angles.dx / pixel, angles.dy / pixel, angles.rotation * reach, angles.tilt * reach)
-    rows = torch.stack(moved, dim=1).flatten()
-    slopes = [torch.autograd.grad(r, free, retain_graph=True, allow_unused=True) for r in rows]
-    flat = [torch.cat([_filled(g, p) for g, p in zip(row, free, strict=True)]) for row in slopes]
-    motions = torch.stack(flat).view(len(angles.dx), len(moved), -1).double()
+    free, moved = _free(problem.poses), whereabouts(problem.poses(), problem)
+    rows = moved.flatten()
+    found = [torch.autograd.grad(r, free, retain_graph=True, allow_unused=True) for r in rows]
+    flat = [torch.cat([_filled(g, p) for g, p in zip(row, free, strict=True)]) for row in found]
+    motions = torch.stack(flat).view(*moved.shape, -1).double()
     return motions if float(motions[:, 3].abs().max()) > NOTHING else motions[:, :3]
+
+
+def whereabouts(poses: Poses, problem: Problem) -> Tensor:
+    """Where images are: right, down, turned and tilted, in the problem's pixels (T, 4)."""
+    angles, pixel, reach = poses.angles(), problem.series.pixel_size, _reach(problem)
+    found = (angles.dx / pixel, angles.dy / pixel, angles.rotation * reach, angles.tilt * reach)
+    return torch.stack(found, dim=1)
 
 
 def _reach(problem: Problem) -> float:

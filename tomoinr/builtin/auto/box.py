@@ -40,13 +40,11 @@ def sharper(projector: Projector) -> Projector:
     return made
 
 
-def spread(volume: torch.nn.Module, finer: int) -> Tensor:
-    """A volume's voxels, each divided into finer ones of the same density."""
-    (parameter,) = volume.parameters()
-    values: Tensor = parameter
+def spread(voxels: Tensor, finer: int) -> Tensor:
+    """Voxels (channels, y, z, x), each divided into finer ones of the same density."""
     for dim in (1, 2, 3):
-        values = values.repeat_interleave(finer, dim)
-    return values
+        voxels = voxels.repeat_interleave(finer, dim)
+    return voxels
 
 
 def gathered(fine: Tensor, shape: torch.Size) -> Tensor:

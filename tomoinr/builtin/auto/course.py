@@ -19,7 +19,8 @@ def part(stages: Iterable[Stage], step: int) -> float:
     for stage in (stage for stage in stages if stage.steps):
         opening = OPENING if stage.finer == finer else FINER
         within = min(max(step - before, 0), stage.steps)
-        total += opening + stage.finer**2 * stage.steps
-        done += (opening if within else 0) + stage.finer**2 * within
+        work = stage.share * stage.finer**2
+        total += opening + work * stage.steps
+        done += (opening if within else 0) + work * within
         before, finer = before + stage.steps, stage.finer
     return done / total if total else 1.0

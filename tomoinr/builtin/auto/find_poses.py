@@ -31,8 +31,7 @@ class Chosen(PoseModel):
 
     def forward(self) -> Poses:
         """Those poses."""
-        poses = self.model()
-        return Poses(poses.rotation[self._some], poses.shift[self._some])
+        return self.model().some(self._some)
 
 
 class FindPoses(Stage):
@@ -74,8 +73,9 @@ class FindPoses(Stage):
         self._state = self._solver.init(self.problem, self._team)
 
     def leave(self, after: Stage) -> None:
-        """Momenta and plans."""
+        """Momenta, plans and gradients."""
         del self._state
+        self.problem.modules().zero_grad()
 
     def step(self) -> Tensor:
         """One batch."""

@@ -18,6 +18,7 @@ from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import precision, weigh
 from tomoinr.builtin.pose_steps import Evidence, Proposal, propose
 from tomoinr.builtin.relocated import moved_to
+from tomoinr.builtin.rows import predicted
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.doing import doing
@@ -74,9 +75,10 @@ class Sharpen(Stage):
             self._learn_from(last, same)
         self._place(last.problem if last and same else self._on_lattice())
         if before and not same:
+            (coarse,) = before.problem.volume.parameters()
             with torch.no_grad():
-                self._parameter().copy_(spread(before.problem.volume, self.finer))
-        weight = self._weigh(explained=before is not None)
+                self._parameter().copy_(spread(coarse, self.finer))
+        weight = self._weigh(predicted(self.problem) if before else None)
         going = last._state if last and same else None
         if before:
             before.leave(self)
@@ -146,29 +148,36 @@ class Sharpen(Stage):
     def state_dict(self) -> dict[str, Any]:
         """The iterate, its duals, and all that was found on entering."""
         going = self._state.state_dict()  # which makes the volume whole
+        return self._kept() | {"tv": going}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._return_to(state, self._on_lattice())
+        self._state = TvState(self.problem, self._team, self._strength(), self.weights)
+        self._state.load_state_dict(state["tv"])
+
+    def _kept(self) -> dict[str, Any]:
+        """What was found on entering, and the volume."""
         return {
             "found": {name: getattr(self, name) for name in FOUND},
             "weights": self.weights,
             "error": self.error,
             "brightness": self._brightness and tuple(self._brightness),
             "volume": self.problem.volume.state_dict(),
-            "tv": going,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+    def _return_to(self, state: dict[str, Any], problem: Problem) -> None:
+        """Have it again, on this problem's lattice."""
         device = self._team.device
         for name in FOUND:
             setattr(self, name, state["found"][name])
         if self.freed:
             set_free(reserve(self._own.poses))
         self.weights, self.error = state["weights"].to(device), state["error"].to(device)
-        self._place(self._on_lattice())
+        self._place(problem)
         if state["brightness"]:
             self._even_out(Brightness(*(part.to(device) for part in state["brightness"])))
-        self._state = TvState(self.problem, self._team, self._strength(), self.weights)
         self.problem.volume.load_state_dict(state["volume"])
-        self._state.load_state_dict(state["tv"])
 
     def _parameter(self) -> torch.nn.Parameter:
         (parameter,) = self.problem.volume.parameters()
@@ -181,14 +190,10 @@ class Sharpen(Stage):
             return own
         return moved_to(own, own.grid.finer(self.finer), self._team.device)
 
-    def _weigh(self, explained: bool) -> Tensor:
+    def _weigh(self, model: Tensor | None) -> Tensor:
         """Weights of pixels, from what a model leaves of them if there is one; that of TV."""
-        model = None
-        if explained:
-            with torch.no_grad():
-                model = self.problem.predict()
-            if self._balance != "none":
-                self._even_out(brightness(self._own.series, model, self.weights, self._balance))
+        if model is not None and self._balance != "none":
+            self._even_out(brightness(self._own.series, model, self.weights, self._balance))
         noise = weigh(self.problem.series.images, model)
         self.weights, self.error = noise.weights, noise.error
         return self._strength()

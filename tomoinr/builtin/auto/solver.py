@@ -6,7 +6,7 @@ together with it; else a Gauss–Newton step between any two stages makes them r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,8 @@ from tomoinr.builtin.auto.balance import Balance
 from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, roomy, sharper
 from tomoinr.builtin.auto.course import part
 from tomoinr.builtin.auto.find_poses import NEAR, FindPoses
-from tomoinr.builtin.auto.fineness import FINEST, fineness
+from tomoinr.builtin.auto.fineness import Lattice, lattice
+from tomoinr.builtin.auto.piecewise import Piecewise
 from tomoinr.builtin.auto.sharpen import Others, Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.noise import despiked
@@ -30,11 +31,11 @@ from tomoinr.team import Team
 
 
 class AutoState:
-    """The stage under way, and those to come."""
+    """The stage under way, and those to come; `made`: how they are planned for a lattice."""
 
-    def __init__(self, stages: list[Stage], short: bool) -> None:
+    def __init__(self, made: Callable[[Lattice], list[Stage]], lattice: Lattice) -> None:
         self.step = 0
-        self.stages, self.short = stages, short  # of memory for finer voxels
+        self._made, self.lattice, self.stages = made, lattice, made(lattice)
         self.entered: Stage | None = None
         self.notes: tuple[str, ...] = ()
 
@@ -82,7 +83,8 @@ class AutoState:
     def state_dict(self) -> dict[str, Any]:
         """The step, the plan, and what the stage under way needs."""
         plan = [(stage.steps, stage.finer, stage.moved) for stage in self.stages]
-        kept = {"step": self.step, "plan": plan, "notes": self.notes, "stage": None}
+        kept: dict[str, Any] = {"step": self.step, "plan": plan, "notes": self.notes}
+        kept |= {"lattice": tuple(self.lattice), "stage": None}
         if self.entered:
             kept |= {"stage": self.stages.index(self.entered), "inner": self.entered.state_dict()}
         return kept
@@ -90,6 +92,9 @@ class AutoState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.step, self.notes = int(state["step"]), state["notes"]
+        if Lattice(*state["lattice"]) != self.lattice:  # another machine, with other memory
+            self.lattice = Lattice(*state["lattice"])
+            self.stages = self._made(self.lattice)
         for stage, planned in zip(self.stages, state["plan"], strict=True):
             stage.steps, stage.finer, stage.moved = planned
         if state["stage"] is not None:
@@ -131,6 +136,12 @@ class Auto(Solver):
             low=0,
             high=4,
         )
+        together: int = option(
+            0,
+            "rows of pixels whose slices are on finer voxels at a time, from which memory follows; "
+            "0: all, or as many as memory has room for",
+            low=0,
+        )
         rounds: int = option(6, "times that poses and noise are found anew on it", low=0)
         round_steps: int = option(45, "iterations of TV in each round", low=1)
         caution: float = option(
@@ -151,9 +162,8 @@ class Auto(Solver):
     def init(self, problem: Problem, team: Team) -> AutoState:
         """The plan."""
         problem = prepared(problem, team)
-        finer = self.options.finer or fineness(problem, team)
-        short = finer < FINEST and not self.options.finer
-        return AutoState(plan(problem, team, self.options, finer, self._others), short)
+        made = partial(plan, problem, team, self.options, self._others)
+        return AutoState(made, lattice(problem, team, self.options.finer, self.options.together))
 
     def step(self, problem: Problem, state: AutoState, team: Team) -> Tensor:  # type: ignore[override]
         """One step of the stage under way; at the end the result goes into the volume."""
@@ -173,10 +183,15 @@ class Auto(Solver):
 
 
 def plan(
-    problem: Problem, team: Team, options: Auto.Options, finer: int, others: Others | None
+    problem: Problem, team: Team, options: Auto.Options, others: Others | None, on: Lattice
 ) -> list[Stage]:
-    """A preview, a search for poses if they are free, a second preview, rounds on finer voxels."""
-    half, rounds = options.preview // 2, options.rounds
+    """A preview, a search for poses if they are free, a second preview, rounds on finer voxels.
+
+    Where these are not all there at once, as many steps go into two passes over them, after half
+    the rounds on the images' own lattice.
+    """
+    half = options.preview // 2
+    rounds = options.rounds // 2 if on.together else options.rounds
     sharpen = partial(
         Sharpen, problem, team, caution=options.caution, balance=options.balance, others=others
     )
@@ -191,10 +206,34 @@ def plan(
     outline += [
         (
             options.round_steps,
-            partial(sharpen, finer=finer, name=f"round {i} of {rounds}", asks=i == 1),
+            partial(
+                sharpen,
+                finer=1 if on.together else on.finer,
+                name=f"round {i} of {rounds}",
+                asks=i == 1,
+            ),
         )
         for i in range(1, rounds + 1)
     ]
+    if on.together:
+        parts = -(-problem.grid.shape[0] // on.together)
+        passed = partial(
+            Piecewise,
+            problem,
+            team,
+            finer=on.finer,
+            together=on.together,
+            caution=options.caution,
+            balance=options.balance,
+            others=others,
+        )
+        outline += [
+            (
+                parts * max(options.rounds * options.round_steps // 2, 1),
+                partial(passed, name=f"finer voxels, pass {i} of 2", followed=i == 1),
+            )
+            for i in (1, 2)
+        ]
     lengths = _fitted([steps for steps, _ in outline], options.steps)
     return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
 
@@ -211,7 +250,12 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
         yield tilts_in_words(last, problem)
     if isinstance(last, Sharpen) and last.uneven:
         yield f"the images' gains differed by {100 * last.uneven:.1f} % (rms) and were evened out"
-    if state.short:
+    if state.lattice.short and state.lattice.together:
+        yield (
+            f"memory is short: finer voxels for {state.lattice.together} rows of pixels at a time, "
+            "which takes longer and is a little less sharp"
+        )
+    elif state.lattice.short:
         yield "memory is short: voxels as large as pixels, where finer ones are sharper"
     if isinstance(last, Sharpen):
         yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"

@@ -16,6 +16,7 @@ class Stage(ABC):
     name: str  # in plain words
     steps: int
     finer: int = 1  # voxels along a pixel's edge
+    share: float = 1.0  # of the volume that a step works on
     moved: float = 0.0  # pixels by which the usual image was off, on entering
     problem: Problem
 
