@@ -43,6 +43,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "joint siren": {"solver": "joint", "volume": "siren"},
     "auto fast": {"solver": "auto", "quality": "fast"},
     "auto default": {"solver": "auto"},
+    "auto by 16 rows": {"solver": {"name": "auto", "together": 16}},
 }
 
 
@@ -62,7 +63,7 @@ def main(words: list[str] | None = None) -> None:
         f"{args.size}³ voxels, {args.tilts} images: volume + data {least:.1f} MiB, "
         f"aim at most {AIM * least:.0f} MiB; {args.steps} steps"
     )
-    print(f"{'':14}{'MiB':>8}{'ratio':>8}{'s':>8}")
+    print(f"{'':16}{'MiB':>8}{'ratio':>8}{'s':>8}")
     with tempfile.TemporaryDirectory() as folder:
         tiny, whole = (
             taken(size, args.tilts).save(Path(folder) / f"{size}.mrc") for size in (TINY, args.size)
@@ -123,10 +124,10 @@ def measured(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Fi
 
 def told(name: str, figures: Figures, least: float) -> str:
     if figures.failed:
-        return f"{name:14} failed: {figures.failed}"
+        return f"{name:16} failed: {figures.failed}"
     ratio = figures.peak / least
     verdict = "" if ratio <= AIM else f"  above {AIM}"
-    return f"{name:14}{figures.peak:8.0f}{ratio:8.2f}{figures.seconds:8.1f}{verdict}"
+    return f"{name:16}{figures.peak:8.0f}{ratio:8.2f}{figures.seconds:8.1f}{verdict}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ on one thread, so that other work on the machine counts little.
 
 OMP_NUM_THREADS=1 python benchmarks/qualities.py
 OMP_NUM_THREADS=1 python benchmarks/qualities.py --size 48 --cell nanoparticles-60-3-inf
+OMP_NUM_THREADS=1 python benchmarks/qualities.py --qualities default --options together=32 finer=1
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import astra
 import numpy as np
@@ -37,7 +39,11 @@ def main() -> None:
     print(f"{'':12}{'SSIM':>8}{'dB':>7}{'s':>8}{'ratio':>8}")
     unit = tell("ASTRA SIRT", case, lambda: astra_sirt(case.series, args.steps), None)
     for quality in args.qualities:
-        tell(quality, case, lambda quality=quality: automatic(case, quality), unit)
+        tell(quality, case, lambda quality=quality: automatic(case, quality=quality), unit)
+    for option in args.options:
+        name, number = option.split("=")
+        solver = {"name": "auto", name: int(number)}
+        tell(option, case, lambda solver=solver: automatic(case, solver=solver), unit)
 
 
 def arguments() -> argparse.Namespace:
@@ -48,12 +54,13 @@ def arguments() -> argparse.Namespace:
     add("--cell", default="nanoparticles-60-3-30-moved", help="as in quality.py")
     add("--size", type=int, default=64)
     add("--steps", type=int, default=200, help="iterations of ASTRA's")
-    add("--qualities", nargs="+", default=["fast", "default", "best"])
+    add("--qualities", nargs="*", default=["fast", "default", "best"])
+    add("--options", nargs="*", default=[], help="of the default quality, a run each: finer=1 …")
     return parser.parse_args()
 
 
-def automatic(case: Case, quality: str) -> np.ndarray:
-    return tomoinr.reconstruct(case.series, quality=quality).voxels
+def automatic(case: Case, **options: Any) -> np.ndarray:
+    return tomoinr.reconstruct(case.series, **options).voxels
 
 
 def tell(name: str, case: Case, solve: Callable[[], np.ndarray], unit: float | None) -> float:

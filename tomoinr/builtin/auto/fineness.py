@@ -42,15 +42,21 @@ def lattice(problem: Problem, team: Team, finer: int = 0, together: int = 0) -> 
         return Lattice(finer or FINEST, together if together < rows else 0)
     if finer:
         return Lattice(finer)
-    found = fitting(problem, free_memory(team.device))
-    agreed = torch.tensor(found, device=team.device)
+    free = free_memory(team.device)
+    agreed = torch.tensor(fitting(problem, free), device=team.device)
     team.copy_([agreed])
     finer, together, short = agreed.tolist()
+    if not finer:
+        raise TomoinrError(
+            f"needs about {needed(problem, 1) / GIB:.2g} GiB of memory, but {free / GIB:.2g} GiB "
+            "are free: bin or crop the images (--prepare bin, --prepare crop), take a thinner box "
+            "(--depth), or set the solver's 'finer' to 1 to try all the same"
+        )
     return Lattice(finer, together, bool(short))
 
 
 def fitting(problem: Problem, free: float) -> Lattice:
-    """The best for which so many bytes will do."""
+    """The best for which so many bytes will do; `finer` is 0 if there is none."""
     if needed(problem, FINEST) <= free:
         return Lattice(FINEST)
     rows = problem.grid.shape[0]
@@ -59,13 +65,7 @@ def fitting(problem: Problem, free: float) -> Lattice:
     together = next((n for n in sizes if needed(problem, FINEST, n) <= free), 0)
     if together:
         return Lattice(FINEST, together, short=True)
-    if needed(problem, 1) <= free:
-        return Lattice(1, short=True)
-    raise TomoinrError(
-        f"needs about {needed(problem, 1) / GIB:.2g} GiB of memory, but {free / GIB:.2g} GiB "
-        "are free: bin or crop the images (--prepare bin, --prepare crop), take a thinner box "
-        "(--depth), or set the solver's 'finer' to 1 to try all the same"
-    )
+    return Lattice(int(needed(problem, 1) <= free), short=True)
 
 
 def needed(problem: Problem, finer: int, together: int = 0) -> float:
