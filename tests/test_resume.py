@@ -370,6 +370,21 @@ def test_another_version_is_told_and_no_hindrance(series, plugins, tmp_path, mon
     assert told[0].startswith("not as it was: tomoinr: ") and told[0].endswith(" then, 99.0 now")
 
 
+def test_what_another_version_kept_is_refused(series, plugins, tmp_path, monkeypatch):
+    def work(checkpoints):
+        return reconstruct(series, plugins=plugins, checkpoints=checkpoints, **RUNS["sirt"])
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr("tomoinr.checkpoint.checkpoints.LAYOUT", 1)
+        stopped(work, tmp_path, 5)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(TomoinrError, match=r"checkpoint-\d+.*kept other things.*--force"):
+        work(Checkpoints(tmp_path, resume=True))
+    assert sorted(tmp_path.iterdir()) == before
+    work(Checkpoints(tmp_path, force=True))
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
 def test_files_that_have_changed_are_refused(stack, tmp_path, plugins):
     def work(checkpoints=None):
         return execute(recipe(tmp_path, "out", steps=6), plugins=plugins, checkpoints=checkpoints)

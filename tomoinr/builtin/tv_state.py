@@ -79,7 +79,9 @@ class TvState(Iterate):
         mean = float(self.map.total(rows.sum())) / self.map.voxels
         self.edge_step = BALANCE * mean / 24
         self.primal_unit = 1 / (BALANCE * mean)
-        self.primal_step = torch.empty_like(_largest(start), dtype=NARROW)
+        channels, slices, deep, wide = start.shape
+        size = channels, slices, -(-deep // TOGETHER), wide
+        self.primal_step = start.new_empty(size, dtype=NARROW)
         for part, seen in self.map.adjoints(self.map.ones()):
             self.primal_step[:, part] = _largest(seen).div_(mean).add_(0.5).reciprocal_()
         self._rows = inverse_(rows).mul_(BALANCE)

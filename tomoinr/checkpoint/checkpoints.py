@@ -20,6 +20,7 @@ from tomoinr.geometry import Poses
 from tomoinr.interfaces import Problem, State
 from tomoinr.team import Team
 
+LAYOUT = 2  # one more whenever what a part keeps comes to mean something else
 Align = Callable[[], Alignment | None]
 
 
@@ -103,6 +104,11 @@ class Checkpoints:
             self._tell(f"{self._folder.path}: no checkpoint: starting from the beginning")
             return None
         then = found.value
+        if then.get("layout") != LAYOUT:
+            raise TomoinrError(
+                f"{found.path}: written by a tomoinr that kept other things; go on with that one, "
+                "or start anew (--force without --resume, in Python force=True)"
+            )
         check(then["made_from"], made_from, str(found.path))
         for line in other_versions(then["made_from"], made_from):
             self._tell(f"not as it was: {line}")
@@ -124,6 +130,7 @@ class Checkpoints:
         """All ranks tell what they have; rank 0 writes it down."""
         found, known = self._alignment, state.state_dict()  # which makes the volume whole
         value = {
+            "layout": LAYOUT,
             "step": state.step,
             "made_from": self._made_from,
             "ranks": team.size,
