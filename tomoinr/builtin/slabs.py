@@ -79,6 +79,7 @@ class Slab:
             for part, voxels in parts:
                 self._team.sum_([voxels])
                 yield part, voxels
+                del voxels  # or it is there while the next are made
             return
         given, theirs = torch.zeros(2, *self._edge, device=self._team.device), None
         for part, voxels in parts:

@@ -142,6 +142,7 @@ class TvState(Iterate):
                     moved.clamp_(min=0)
                 start.lerp_(moved, relaxation)
                 behind, total = edges, total + length_
+            del back, moved  # or they are there while the next are made
         self.map.slab.fill_(point)
         return total
 
