@@ -91,7 +91,7 @@ def test_a_method_that_fails_stops_nothing(monkeypatch):
     for Dying.error, words in ((BrokenProcessPool(), "died"), (TomoinrError("no room"), "no room")):
         figures = memory.alone({}, Path(), Path(), 1)
         assert words in figures.failed
-        assert memory.told("tv", figures, 1.0) == f"tv             failed: {figures.failed}"
+        assert memory.told("tv", figures, 1.0) == f"{'tv':16} failed: {figures.failed}"
 
 
 def test_a_missing_device_is_told_in_a_line():
