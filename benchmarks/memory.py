@@ -44,7 +44,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "auto fast": {"solver": "auto", "quality": "fast"},
     "auto default": {"solver": "auto"},
     "auto by 16 rows": {"solver": {"name": "auto", "together": 16}},
-    # With a strength that is given, since asking held-out images takes long at large sizes.
+}
+# With a strength that is given, since asking held-out images takes long at large sizes.
+LARGE: dict[str, dict[str, Any]] = {
     "auto plain": {"solver": {"name": "auto", "caution": 0.2, "finer": 1}},
     "auto fine": {"solver": {"name": "auto", "caution": 0.2, "finer": 2}},
     "auto by 32 rows": {"solver": {"name": "auto", "caution": 0.2, "together": 32}},
@@ -73,7 +75,10 @@ def main(words: list[str] | None = None) -> None:
             taken(size, args.tilts).save(Path(folder) / f"{size}.mrc") for size in (TINY, args.size)
         )
         for name in args.methods:
-            print(told(name, alone(METHODS[name], tiny, whole, args.steps), least), flush=True)
+            print(
+                told(name, alone((METHODS | LARGE)[name], tiny, whole, args.steps), least),
+                flush=True,
+            )
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -85,7 +90,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--tilts", type=int, default=61)
     add("--steps", type=int, default=12, help="of each solver; of auto: in all its stages")
     add("--threads", type=int, default=1)
-    add("--methods", nargs="+", choices=METHODS, default=list(METHODS)[:7], metavar="METHOD")
+    add("--methods", nargs="+", choices=METHODS | LARGE, default=list(METHODS), metavar="METHOD")
     return parser.parse_args(words)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.relocated import moved_to
-from tomoinr.builtin.slabs import is_raster, sight, slab_of
+from tomoinr.builtin.slabs import is_raster, seeing, sight, slab_of
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
 
@@ -57,13 +57,11 @@ def blocks(problem: Problem, pixels: Pixels, areas: tuple[slice, ...]) -> list[B
     slices = problem.grid.shape[0]
     if not (problem.projector.apart and is_raster(problem)):
         return [Block(problem, slice(0, slices), pixels, slice(0, len(pixels)))]
-    low, high = sight(problem, pixels)
-    found = []
-    for some in _parts(problem, areas, pixels.row.device):
-        seeing = ((low < some.stop) & (high > some.start)).nonzero()[:, 0].tolist()
-        rows = slice(seeing[0], seeing[-1] + 1) if seeing else slice(0, 0)
-        found.append(Block(_part(problem, some), some, pixels, rows))
-    return found
+    seen = sight(problem, pixels)
+    return [
+        Block(_part(problem, some), some, pixels, seeing(seen, some))
+        for some in _parts(problem, areas, pixels.row.device)
+    ]
 
 
 def _parts(problem: Problem, areas: tuple[slice, ...], device: torch.device) -> Iterator[slice]:

@@ -143,6 +143,13 @@ def sight(problem: Problem, pixels: Pixels) -> tuple[Tensor, Tensor]:
     return low.long().clamp(0, slices).cpu(), high.long().clamp(0, slices).cpu()
 
 
+def seeing(sight: tuple[Tensor, Tensor], some: slice) -> slice:
+    """From the first to the last row that sees some slices; empty, if none does."""
+    low, high = sight
+    rows = ((low < some.stop) & (high > some.start)).nonzero()[:, 0].tolist()
+    return slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)
+
+
 def common(one: slice, other: slice) -> slice | None:
     """What two ranges have in common, if anything."""
     first, last = max(one.start, other.start), min(one.stop, other.stop)

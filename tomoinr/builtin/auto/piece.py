@@ -12,7 +12,7 @@ from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.pose_steps import slopes
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.rows import predicted
-from tomoinr.builtin.slabs import sight, slab_of, within
+from tomoinr.builtin.slabs import seeing, sight, slab_of, within
 from tomoinr.geometry import Pixels, Poses
 from tomoinr.interfaces import Problem, Projector
 from tomoinr.options import NoOptions
@@ -85,10 +85,10 @@ class Piece:
 
 
 def _rows(problem: Problem, held: slice) -> slice:
-    """Detector rows that see some of these slices, in any view."""
-    low, high = sight(problem, Pixels.rows(problem.series.shape).to(problem.series.images.device))
-    seeing = ((low < held.stop) & (high > held.start)).nonzero()[:, 0].tolist()
-    return slice(seeing[0], seeing[-1] + 1) if seeing else slice(0, 1)
+    """Detector rows that see some of these slices, in any view; one at least."""
+    pixels = Pixels.rows(problem.series.shape).to(problem.series.images.device)
+    rows = seeing(sight(problem, pixels), held)
+    return rows if rows.stop else slice(0, 1)
 
 
 def _cropped(problem: Problem, rows: slice) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -26,21 +27,17 @@ from tomoinr.interfaces import PoseModel, Projector
 
 
 class Piecewise(Sharpen):
-    """One pass over all slices, `together` of them at a time; poses move between two passes.
+    """One pass over all slices, in so many `parts`; poses move between two passes.
 
     The volume that lasts is on the images' own lattice. What finer voxels tell of poses and noise
     is kept as images, where another pass follows (`followed`): predictions and their slopes.
     """
 
-    def __init__(self, *args: Any, together: int, followed: bool, **options: Any) -> None:
+    def __init__(self, *args: Any, parts: int, followed: bool, **options: Any) -> None:
         super().__init__(*args, **options)
-        slices = self._own.grid.shape[0]
-        count = -(-slices // together)
-        ends = [slices * (i + 1) // count for i in range(count)]
-        self._cores = [slice(*both) for both in zip([0, *ends], ends, strict=False)]
-        self.steps = max(self.steps, count)
-        self._ends = [self.steps * (i + 1) // count for i in range(count)]
-        self.share = 1 / count
+        self.steps, self.share = max(self.steps, parts), 1 / parts
+        self._cores = _shared_out(self._own.grid.shape[0], parts)
+        self._turns = _shared_out(self.steps, parts)  # when each piece is due
         self._title, self._followed, self._done = self.name, followed, 0
         self._fine: Projector = self._own.projector.on(self._own.grid.finer(self.finer))
         self._piece: Piece | None = None
@@ -89,8 +86,7 @@ class Piecewise(Sharpen):
         residual = self.problem.series.images - self._seen[0]
         matrix, vector = equations(self._seen[1:], residual, weights)
         own = Asked(motions_of(problem), matrix.double(), vector.double())
-        others = self._others() if self._others is not None else ()
-        return step_by(own, *(asked(one, self._team) for one in others))
+        return step_by(own, *(asked(one, self._team) for one in self._told()))
 
     def step(self) -> Tensor:
         """One iteration on one piece; its loss, in units of the joint solver's."""
@@ -99,16 +95,16 @@ class Piecewise(Sharpen):
         assert self._piece is not None
         loss = self._solver.step(self._piece.problem, self._state, self._team)
         self._done += 1
-        if self._done in self._ends:
+        if any(self._done == turn.stop for turn in self._turns):
             self._close(self._piece)
         return loss / self._unit**2
 
     def _open(self) -> None:
         """The piece that is due."""
-        number = sum(end <= self._done for end in self._ends)
-        begun = self._ends[number - 1] if number else 0
-        self.name = f"{self._title}, part {number + 1} of {len(self._ends)}"
-        self._solver = Tv(Tv.Options(steps=self._ends[number] - begun))
+        number = sum(turn.stop <= self._done for turn in self._turns)
+        turn = self._turns[number]
+        self.name = f"{self._title}, part {number + 1} of {len(self._turns)}"
+        self._solver = Tv(Tv.Options(steps=turn.stop - turn.start))
         self._piece = Piece(self.problem, self._cores[number], self.finer, self._fine)
         rows, weight = self._piece.rows, self._strength()
         self._state = TvState(self._piece.problem, self._team, weight, self.weights[:, :, rows])
@@ -140,3 +136,9 @@ class Piecewise(Sharpen):
             assert self._piece is not None
             self._piece.problem.volume.load_state_dict(state["piece"])
             self._state.load_state_dict(state["tv"])
+
+
+def _shared_out(units: int, parts: int) -> list[slice]:
+    """As even parts as can be."""
+    ends = [units * i // parts for i in range(parts + 1)]
+    return [slice(*both) for both in pairwise(ends)]

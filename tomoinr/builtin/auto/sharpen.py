@@ -127,9 +127,11 @@ class Sharpen(Stage):
     def propose(self, poses: PoseModel) -> Proposal:
         """Where this stage's volume would have images moved, and what else tells of them."""
         problem, weights = self.evidence(poses)
-        return propose(
-            problem, self._team, weights, self._others() if self._others is not None else ()
-        )
+        return propose(problem, self._team, weights, self._told())
+
+    def _told(self) -> Sequence[Evidence]:
+        """What else tells of poses."""
+        return () if self._others is None else self._others()
 
     def evidence(self, poses: PoseModel) -> Evidence:
         """What this stage's images and volume say of poses."""

@@ -222,7 +222,7 @@ def plan(
             problem,
             team,
             finer=on.finer,
-            together=on.together,
+            parts=parts,
             caution=options.caution,
             balance=options.balance,
             others=others,
