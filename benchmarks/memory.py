@@ -41,6 +41,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "tv": {"solver": "tv"},
     "joint voxels": {"solver": "joint", "volume": "voxels"},
     "joint siren": {"solver": "joint", "volume": "siren"},
+    "joint grid": {"solver": "joint", "volume": "grid"},
+    "joint kplanes": {"solver": "joint", "volume": "kplanes"},
     "auto fast": {"solver": "auto", "quality": "fast"},
     "auto default": {"solver": "auto"},
     "auto by 16 rows": {"solver": {"name": "auto", "together": 16}},

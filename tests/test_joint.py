@@ -7,12 +7,17 @@ import pytest
 import torch
 
 from tomoinr.api import reconstruct
+from tomoinr.builtin import joint_state
+from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.muon import Muon
 from tomoinr.builtin.optimisers import Optimisers
 from tomoinr.builtin.quadrature import Quadrature
 from tomoinr.builtin.simulate import Acquisition, simulate
+from tomoinr.builtin.voxels import Voxels
+from tomoinr.geometry import Poses
 from tomoinr.metrics import pose_errors
+from tomoinr.options import NoOptions
 from tomoinr.sampling import Draw
 from tomoinr.team import Solo
 from tomoinr.testing import SolverContract
@@ -127,6 +132,40 @@ def test_every_team_measures_noise_and_stops_alike():
     for theirs, found in together(3, walk):
         assert theirs == steps
         assert error(found, voxels) < 1e-3
+
+
+class Squared(Voxels):
+    """Not linear in its parameters, as networks are not."""
+
+    abilities = frozenset()
+
+    def voxels(self, grid, slices=None):
+        return super().voxels(grid, slices).square()
+
+
+def test_a_batch_in_parts_is_the_same_batch(monkeypatch):
+    """Rows that see many slices, since images are turned, come one after the other."""
+
+    def walk(at_once):
+        monkeypatch.setattr(joint_state, "AT_ONCE", at_once)
+        posed = small_problem()
+        turned = Poses.of(posed.series.angles, torch.full((15,), 9.0))
+        volume = Squared(Voxels.Options(start=0.5), posed.grid)
+        poses = Fixed(NoOptions(), turned, posed.grid)
+        posed = replace(posed, volume=volume, poses=poses)
+        solver = Joint(Joint.Options(steps=6, half_size=0.0))
+        state = solver.init(posed, Solo())
+        rows = posed.projector.sample(posed.series, state.budget, Draw(posed.seed, 0))
+        parts = [part.row.flatten().tolist() for part in state.portions(rows)]
+        assert [row for part in parts for row in part] == rows.row.flatten().tolist()
+        losses = go_on(solver, posed, state, Solo(), 6)
+        return len(parts), losses, posed.voxels()
+
+    whole, losses, voxels = walk(1 << 22)
+    parts, theirs, found = walk(4 * 16 * 16)
+    assert whole == 1 and parts > 3
+    assert theirs == pytest.approx(losses, rel=1e-5)
+    assert error(found, voxels) < 1e-4
 
 
 @pytest.mark.parametrize("steps", [60, 100])

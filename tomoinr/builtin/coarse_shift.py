@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tomoinr.builtin.blur import smooth
 from tomoinr.builtin.coarse_turn import moved, shrunk
-from tomoinr.builtin.noise import alike, smooth
+from tomoinr.builtin.noise import alike
 from tomoinr.geometry import positions
 
 EDGE_MASS = 0.02  # the part of the mass that may lie at the edge of the field

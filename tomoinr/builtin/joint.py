@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,13 +102,12 @@ class Joint(Solver):
         """One batch; the loss shown is its mean squared residual, unfiltered, plus the priors."""
         state.begin(team)
         draw = Draw(problem.seed, state.step)
-        cost, misfit = self._misfit(state, draw, team)
-        prior = self._prior(state.problem, draw, team)
-        objective = cost + prior
-        if objective.requires_grad:
-            objective.backward()
+        loss = torch.zeros((), device=team.device)
+        for cost, shown in self._costs(state, draw, team):
+            if cost.requires_grad:
+                cost.backward()
+            loss += shown
         # The objective's filters come and go during a run, so it cannot tell progress.
-        loss = misfit + prior.detach()
         team.sum_([*state.gradients(), loss])
         state.update(team)
         state.refine(team)
@@ -117,25 +117,29 @@ class Joint(Solver):
         """After the batches asked for, or when the held-out counts say so."""
         return state.stopped or state.step >= self.options.steps
 
-    def _misfit(self, state: JointState, draw: Draw, team: Team) -> tuple[Tensor, Tensor]:
-        """This rank's part of the mean cost over the team's batch, and of half the mean square."""
+    def _costs(self, state: JointState, draw: Draw, team: Team) -> Iterator[tuple[Tensor, Tensor]]:
+        """This rank's parts of the objective, one graph after the other; what the loss shows."""
         series = state.problem.series
         batch = state.problem.projector.sample(series, state.budget, draw)
         everything = series.images.shape[0] * batch.shape.numel()
         mine = batch.part(team.share(len(batch))).to(team.device)
-        if len(mine) == 0:
-            nothing = series.images.new_zeros(())
-            return nothing, nothing.clone()
-        prediction, data = self._prediction(state, mine, draw), series.at(mine)
+        for part in state.portions(mine):
+            cost, misfit = self._misfit(state, part, draw)
+            yield cost / (2 * everything), misfit / (2 * everything)
+        prior = self._prior(state.problem, draw, team)
+        yield prior, prior.detach()
+
+    def _misfit(self, state: JointState, pixels: Pixels, draw: Draw) -> tuple[Tensor, Tensor]:
+        """The cost of these pixels, summed, and the sum of squared residuals."""
+        prediction, data = self._prediction(state, pixels, draw), state.problem.series.at(pixels)
         residual = residuals(self.options.loss, prediction, data, state.noise)
         plain = (prediction.detach() - data) / state.unit
         if state.shares is not None:
-            root = state.shares[:, mine.view].sqrt()
+            root = state.shares[:, pixels.view].sqrt()
             residual, plain = residual * root, plain * root
-        misfit = plain.square().sum() / (2 * everything)
         if residual.dim() == 4:  # whole rows: (channels, views, rows, columns)
             residual = filter_rows(residual, state.response(residual.shape[-1]))
-        return residual.square().sum() / (2 * everything), misfit
+        return residual.square().sum(), plain.square().sum()
 
     def _prediction(self, state: JointState, pixels: Pixels, draw: Draw) -> Tensor:
         """By way of the lattice, or of one moved by up to half a voxel either way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.ramp import ramp
 from tomoinr.builtin.scales import halved
 from tomoinr.builtin.shares import shares
+from tomoinr.builtin.slabs import sight
 from tomoinr.builtin.stopping import Stopping
 from tomoinr.builtin.thinning import thinned
 from tomoinr.geometry import Pixels
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 RAMP_FLOOR = 0.05  # of the ramp, so that a row's mean is not forgotten
 HALF_SIZE = 0.3  # part of the run that works on half the size, where that pays
+AT_ONCE = 1 << 22  # voxels of a network that a CPU projects at a time, about
 CALIBRATED = (0.4, 0.6, 0.8)  # parts of the run after which noise is measured anew
 
 
@@ -86,6 +89,8 @@ class JointState:
 
     def begin(self, team: Team) -> None:
         """Step sizes of this moment, no gradients, and the noise where a loss needs it."""
+        if self.step == self._half_steps > 0:
+            self._half.projector.forget()
         self._optimisers.schedule(self._progress)
         self._optimisers.zero_grad()
         if self._options.loss in NEEDS_NOISE:
@@ -111,6 +116,21 @@ class JointState:
             blur = o.blur * left * width / self._whole.series.shape[2]
             weight = weight * torch.exp(-2 * (math.pi * blur * f / 2) ** 2)
         return weight
+
+    def portions(self, pixels: Pixels) -> Iterator[Pixels]:
+        """Rows of a batch so few that the slices they see take little memory.
+
+        The gradient of a lattice's own values is as large as all of it, so there it does not pay.
+        """
+        if self.linear or pixels.row.device.type != "cpu" or len(pixels.shape) < 3:
+            yield from [pixels] if len(pixels) else []
+            return
+        low, high = sight(self.problem, pixels)
+        seen = (high - low).cumsum(0) * math.prod(self.problem.grid.shape[1:])
+        number = seen // AT_ONCE
+        for one in number.unique():
+            some = (number == one).nonzero()[:, 0]
+            yield pixels.part(slice(int(some[0]), int(some[-1]) + 1))
 
     def gradients(self) -> list[Tensor]:
         """The gradients of everything that learns, zeros where there were none."""

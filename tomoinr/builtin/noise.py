@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.nn import functional
 
+from tomoinr.builtin.blur import contrasts, smooth
 from tomoinr.data import TiltSeries
 
 BINS = 24
@@ -26,7 +27,6 @@ OUTLIER = 6.0  # standard deviations beyond which a pixel counts as if it were t
 JUDGED = 3
 LONELY = 4.0  # times farther from the median than all but one neighbour, or than images vary
 LEAST = 1e-3  # weight of what is not believed: never zero, so that it can be believed again
-SMOOTH = 1.5  # pixels: enough to tame the noise in the variance, less than a specimen's detail
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,6 @@ def _trimmed_mean(squares: Tensor) -> Tensor:
     return squares.sort().values[: max(1, round(0.99 * len(squares)))].mean() * TRIMMED
 
 
-def smooth(images: Tensor, width: float = SMOOTH) -> Tensor:
-    """Gaussian blur of (tilts, rows, columns), `width` in pixels; borders repeat."""
-    reach = int(3 * width + 0.5)
-    x = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
-    bell = torch.exp(-0.5 * (x / width) ** 2)
-    bell = bell / bell.sum()
-    out = functional.pad(images[:, None], (reach,) * 4, mode="replicate")
-    out = functional.conv2d(out, bell[None, None, None, :])
-    return functional.conv2d(out, bell[None, None, :, None])[:, 0]
-
-
 class Weighing(NamedTuple):
     """What the noise says about a fit: weights of pixels, and the standard error of a channel."""
 
@@ -128,7 +117,7 @@ def alike(images: Tensor) -> Tensor:
 
     All of them where that leaves fewer than two, as where most are blank.
     """
-    contrast = torch.stack([smooth(channel).std((1, 2)) for channel in images])
+    contrast = torch.stack([contrasts(channel) for channel in images])
     relative = (contrast / contrast.median(1, keepdim=True).values.clamp(min=1e-30)).amax(0)
     usual = (relative > 1 / CONTRAST) & (relative < CONTRAST)
     return usual if int(usual.sum()) > 1 else torch.ones_like(usual)
@@ -145,8 +134,10 @@ def despiked(images: Tensor) -> Tensor:
     if min(images.shape[-2:]) < 2:
         return images
     stack = images.reshape(-1, *images.shape[-2:])
-    high = LONELY * smooth(stack).std((1, 2)).median()
-    return torch.stack([_without_spikes(image, high) for image in stack]).reshape(images.shape)
+    high, found = LONELY * contrasts(stack).median(), torch.empty_like(stack)
+    for image, done in zip(stack, found, strict=True):
+        done.copy_(_without_spikes(image, high))
+    return found.reshape(images.shape)
 
 
 def _without_spikes(image: Tensor, high: Tensor) -> Tensor:

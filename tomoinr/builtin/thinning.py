@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.noise import calibrate, smooth
+from tomoinr.builtin.blur import smooth
+from tomoinr.builtin.noise import calibrate
 from tomoinr.sampling import Draw
 
 KEPT = 0.9  # of the counts, to learn from

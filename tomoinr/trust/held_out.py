@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from tomoinr.api import reconstruct
+from tomoinr.builtin.blur import smooth
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.noise import alike, calibrate, despiked, smooth, usual_by_tilt
+from tomoinr.builtin.noise import alike, calibrate, despiked, usual_by_tilt
 from tomoinr.builtin.quadrature import Quadrature
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.voxels import Voxels

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tomoinr.builtin.noise import calibrate, smooth
+from tomoinr.builtin.blur import contrasts
+from tomoinr.builtin.noise import calibrate
 from tomoinr.data import TiltSeries
 from tomoinr.trust.robust import listed, mad
 
@@ -21,7 +22,7 @@ SIGMAS = 2.0  # of a noise that is rather taken too large
 
 def blank(series: TiltSeries) -> Iterator[str]:
     """Images with hardly anything on them."""
-    contrast = smooth(series.images[0].cpu()).std((1, 2)).numpy()
+    contrast = contrasts(series.images[0].cpu()).numpy()
     empty = np.flatnonzero(contrast <= BLANK * np.median(contrast))
     if len(empty):
         yield f"Blank: {_named(empty, series)}; leave out what shows nothing."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product, starmap
@@ -21,12 +21,13 @@ from tomoinr_inr.network import Network, Precision
 
 Pieces = tuple[Tensor, ...]
 Tiles = Callable[[int, int], Pieces]
+Evaluate = Callable[["Block"], Tensor]
 
 CACHED = 1 << 11  # points whose features stay in a core's cache: a third faster than all at once
 CHUNK = 1 << 18  # points at a time on a GPU, where no gradient keeps them
 # Bytes of activations kept for the gradient of a call, by device, counted as on a lattice; those
 # of further points are computed anew, which costs a fifth more time.
-KEPT = {"cpu": 1 << 28, "cuda": 1 << 33}
+KEPT = {"cpu": 1 << 25, "cuda": 1 << 33}
 
 
 class Encoding(nn.Module, ABC):
@@ -96,7 +97,7 @@ class Field(nn.Module):
         at, learnt = self.encoding.at, tuple(self.encoding.parameters())
         parts = unit.split(size, dim=1)
         blocks = (Block(partial(at, part), (part, *learnt), size) for part in parts)
-        values = self._evaluate(blocks).mul_(inside)
+        values = self._evaluate(blocks, unit.shape[1]).mul_(inside)
         return values.T.reshape(*points.shape[:-1], len(values))
 
     def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
@@ -111,27 +112,35 @@ class Field(nn.Module):
             product(range(ceil(ny / high)), range(ceil(nz / deep))),
         )
         blocks = (Block(partial(joined, *pieces), pieces, points) for pieces in tiles)
-        return self._evaluate(blocks).mul_(inside.flatten()).reshape(-1, *inside.shape)
+        values = self._evaluate(blocks, inside.numel()).mul_(inside.flatten())
+        return values.reshape(-1, *inside.shape)
 
-    def _evaluate(self, blocks: Iterator[Block]) -> Tensor:
+    def _evaluate(self, blocks: Iterator[Block], points: int) -> Tensor:
         """The values of blocks of points, joined: (channels, points)."""
-        layers = self.network.layers()
-        parts: list[Tensor] = []
-        total = 0
+        if not torch.is_grad_enabled():
+            return _joined(self._values(), blocks, self.network.last, points)
+        evaluate, parts, done, nominal = self._values(), [], 0, 0
         for block in blocks:
-            total += block.points
-            if self._keeps(total):
-                parts.append(self._positive(layers(block.encode())))
-            else:
-                parts.append(self._anew(block))
+            nominal += block.points
+            if not self._keeps(nominal):
+                parts.append(self._anew([block, *blocks], points - done))
+                break
+            parts.append(evaluate(block))
+            done += parts[-1].shape[1]
         return torch.cat(parts, dim=1)
 
-    def _anew(self, block: Block) -> Tensor:
-        """A block's values, which keep nothing for the gradient but what they are made of."""
-        sources = (*block.sources, *self.network.parameters())
-        learnt = [source for source in sources if source.requires_grad]
+    def _values(self) -> Evaluate:
+        """What makes a block its values, with weights made ready once."""
+        layers = self.network.layers()
+        return lambda block: self._positive(layers(block.encode()))
+
+    def _anew(self, blocks: list[Block], points: int) -> Tensor:
+        """Values that keep nothing for the gradient but what they are made of."""
+        weights = tuple(self.network.parameters())
+        pieces = (piece for block in blocks for piece in block.sources)
+        learnt = {id(source): source for source in (*pieces, *weights) if source.requires_grad}
         values: Tensor = _Anew.apply(
-            lambda: self._positive(self.network.layers()(block.encode())), *learnt
+            self._values, weights, blocks, points, self.network.last, *learnt.values()
         )
         return values
 
@@ -163,17 +172,43 @@ class Field(nn.Module):
 class _Anew(torch.autograd.Function):
     """Values that are computed once more on the way back, as functions of `sources`.
 
-    Nothing else is left behind on the way forward, not even nodes of a graph: thousands of them
-    between large tensors leave holes in a CPU's memory that nothing fits in any more.
+    Nothing else is left behind on the way forward, not even a node of a graph for each block:
+    thousands of them between large tensors leave holes in a CPU's memory that nothing fits in any
+    more. So do thousands of gradients, which is why all are summed up in one place.
     """
 
     @staticmethod
-    def forward(ctx: Any, evaluate: Callable[[], Tensor], *sources: Tensor) -> Tensor:
-        ctx.evaluate, ctx.sources = evaluate, sources
-        return evaluate()
+    def forward(
+        ctx: Any,
+        ready: Callable[[], Evaluate],
+        weights: Pieces,
+        blocks: list[Block],
+        points: int,
+        like: Tensor,
+        *learnt: Tensor,
+    ) -> Tensor:
+        ctx.ready, ctx.weights, ctx.blocks, ctx.learnt = ready, weights, blocks, learnt
+        return _joined(ready(), blocks, like, points)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        with torch.enable_grad():
-            values = ctx.evaluate()
-        return None, *torch.autograd.grad(values, ctx.sources, grads)
+        totals, done = {id(one): torch.zeros_like(one) for one in ctx.learnt}, 0
+        for block in ctx.blocks:
+            with torch.enable_grad():
+                values = ctx.ready()(block)
+            sources = [one for one in (*block.sources, *ctx.weights) if id(one) in totals]
+            grad = grads[0][:, done : done + values.shape[1]]
+            for one, part in zip(sources, torch.autograd.grad(values, sources, grad), strict=True):
+                totals[id(one)] += part
+            done += values.shape[1]
+        return None, None, None, None, None, *totals.values()
+
+
+def _joined(evaluate: Evaluate, blocks: Iterable[Block], like: Tensor, points: int) -> Tensor:
+    """The values of all blocks, where no gradient is asked for: (channels, points)."""
+    values, done = like.new_empty(like.shape[1], points), 0
+    for block in blocks:
+        part = evaluate(block)
+        values[:, done : done + part.shape[1]] = part
+        done += part.shape[1]
+    return values
