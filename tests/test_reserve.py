@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tomoinr import reconstruct
-from tomoinr.builtin.auto import Auto
+from tomoinr.builtin.auto import Auto, band
 from tomoinr.builtin.auto.reserve import CLEAR, MOST, Verdict, judged, reserve
 from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.noise import weigh
@@ -51,6 +51,14 @@ def gains(*values: float) -> Verdict:
 
 
 def test_wrong_tilts_are_told_from_right_ones():
+    assert not verdict(problem(taken())).worthwhile
+    assert verdict(problem(taken(tilt_error=1.5))).worthwhile
+
+
+def test_a_band_of_rows_tells_them_as_well(monkeypatch):
+    """Which is all that is looked at where images are large."""
+    monkeypatch.setattr(band, "ENOUGH", 0)
+    monkeypatch.setattr(band, "FEWEST", 12)
     assert not verdict(problem(taken())).worthwhile
     assert verdict(problem(taken(tilt_error=1.5))).worthwhile
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RAMP_FLOOR = 0.05  # of the ramp, so that a row's mean is not forgotten
 HALF_SIZE = 0.3  # part of the run that works on half the size, where that pays
-AT_ONCE = 1 << 22  # voxels of a network that a CPU projects at a time, about
+AT_ONCE = 1 << 20  # voxels of a network that a CPU projects at a time, about
 CALIBRATED = (0.4, 0.6, 0.8)  # parts of the run after which noise is measured anew
 
 

@@ -128,6 +128,7 @@ def reach_of(problem: Problem, pixels: Pixels, own: slice) -> int:
     return max(1, own.start - int(low.min()), int(high.max()) - own.stop)
 
 
+@torch.no_grad()
 def sight(problem: Problem, pixels: Pixels) -> tuple[Tensor, Tensor]:
     """The first slice that each row sees, in any view, and the one after the last: (k,) each."""
     grid, views = problem.grid, problem.views()
@@ -136,8 +137,8 @@ def sight(problem: Problem, pixels: Pixels) -> tuple[Tensor, Tensor]:
     steep = views.ray[:, 1].abs().clamp(max=0.999)
     rise = steep / (1 - steep.square()).sqrt() * (deep**2 + wide**2) ** 0.5 / 2
     pixel = views.u.norm(dim=1).max() / grid.spacing
-    slack = float(rise.max().detach() + pixel / 2) + MARGIN
-    y = views.rays(Pixels(pixels.view, pixels.row, columns)).origin[..., 1].detach()
+    slack = float(rise.max() + pixel / 2) + MARGIN
+    y = views.rays(Pixels(pixels.view, pixels.row, columns)).origin[..., 1]
     along = (y - grid.centre[1]) / grid.spacing - float(positions(slices)[0])
     low, high = along.amin((0, 2)) - slack, along.amax((0, 2)) + slack + 1
     return low.long().clamp(0, slices).cpu(), high.long().clamp(0, slices).cpu()

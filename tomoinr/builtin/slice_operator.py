@@ -17,7 +17,7 @@ from tomoinr.geometry import Grid
 from tomoinr.team import Team
 
 Make = Callable[[Shadows], Tensor]
-KEPT = 6  # matrices in the cache: A, Aᵀ and dA/dθ, of a run's views and of held-out ones
+KEPT = 4  # matrices in the cache: A, Aᵀ and dA/dθ, or A on either side of these angles
 TOGETHER = 16  # slices in one product: fewer read the matrix too often, more leave a core's cache
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.band import band
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import usual_by_tilt
-from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import minimise
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.interfaces import Problem
@@ -42,8 +42,9 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
     if len(order) < FEWEST:
         return USUAL
     held = torch.arange(len(order)) % EVERY == EVERY // 2
-    empty = moved_to(problem, problem.grid, team.device)
-    seen, unseen = part_of(empty, order[~held]), part_of(empty, order[held])
+    some, rows = band(problem, team)
+    weights = weights[:, :, rows]
+    seen, unseen = part_of(some, order[~held]), part_of(some, order[held])
     seen_weights, unseen_weights = weights[:, order[~held]], weights[:, order[held]]
     misses: list[float] = []
     last: TvState | None = None

@@ -7,15 +7,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.band import cropped
 from tomoinr.builtin.auto.box import gathered, spread
-from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.pose_steps import slopes
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.rows import predicted
 from tomoinr.builtin.slabs import seeing, sight, slab_of, within
-from tomoinr.geometry import Pixels, Poses
+from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem, Projector
-from tomoinr.options import NoOptions
 
 MARGIN = 6  # slices (of pixels) on either side that are found as well, and then left to others
 
@@ -32,7 +31,7 @@ class Piece:
         first, last = core.start - MARGIN, core.stop + MARGIN
         self._held = slice(max(first, 0), min(last, whole.grid.shape[0]))
         self.rows = _rows(whole, self._held)
-        seen = _cropped(whole, self.rows)
+        seen = cropped(whole, self.rows)
         around = seen.series.images - self._around(seen)
         self.problem = moved_to(
             replace(seen, series=replace(seen.series, images=around), projector=projector),
@@ -89,16 +88,3 @@ def _rows(problem: Problem, held: slice) -> slice:
     pixels = Pixels.rows(problem.series.shape).to(problem.series.images.device)
     rows = seeing(sight(problem, pixels), held)
     return rows if rows.stop else slice(0, 1)
-
-
-def _cropped(problem: Problem, rows: slice) -> Problem:
-    """Some rows of all images alone: their middle is elsewhere."""
-    series, poses = problem.series, problem.poses()
-    middle = (rows.start + rows.stop - series.shape[1]) / 2 * series.pixel_size
-    shift = poses.shift.detach() - poses.shift.new_tensor((0.0, middle))
-    held = Fixed(NoOptions(), Poses(poses.rotation.detach(), shift), problem.grid)
-    return replace(
-        problem,
-        series=replace(series, images=series.images[:, :, rows]),
-        poses=held.to(shift.device),
-    )

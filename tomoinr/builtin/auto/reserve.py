@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tomoinr.builtin.auto.band import band
 from tomoinr.builtin.auto.hold_out import USUAL, part_of, strength
 from tomoinr.builtin.noise import precision, usual_by_tilt
 from tomoinr.builtin.pose_steps import (
@@ -22,7 +23,6 @@ from tomoinr.builtin.pose_steps import (
     solved,
     step_by,
 )
-from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.tv import minimise
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.interfaces import PoseModel, Problem
@@ -75,12 +75,14 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
     set_free(held)
     motions = motions_of(problem)
     set_free(held, False)
+    some, seen_rows = band(problem, team)
+    weights = weights[:, :, seen_rows]
     kinds, sure = motions.shape[1], precision(weights, error)
     asked = [motions.new_zeros(2, len(weights[0]), *(kinds,) * n) for n in (2, 1)]
     for half in (0, 1):
         seen, unseen = order[half::2], order[1 - half :: 2]
-        volume = _volume(problem, team, seen, weights[:, seen], error)
-        judge = part_of(volume, unseen)
+        _learn(some, team, seen, weights[:, seen], error)
+        judge = part_of(some, unseen)
         for rows in (0, 1):
             mine = _every_other_band(sure[:, unseen], rows)
             for total, one in zip(asked, normal_equations(judge, team, mine, kinds), strict=True):
@@ -89,13 +91,14 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
     return Verdict(gains[order], step_by(Asked(motions, *(total.sum(0) for total in asked))))
 
 
-def _volume(problem: Problem, team: Team, seen: Tensor, weights: Tensor, error: Tensor) -> Problem:
-    """The problem with a volume made of some of its images, from nothing."""
-    empty = moved_to(problem, problem.grid, team.device)
-    some = part_of(empty, seen)
+def _learn(problem: Problem, team: Team, seen: Tensor, weights: Tensor, error: Tensor) -> None:
+    """The volume of some of the images, from nothing."""
+    (voxels,) = problem.volume.parameters()
+    with torch.no_grad():
+        voxels.zero_()
+    some = part_of(problem, seen)
     state = TvState(some, team, strength(USUAL, error, some), weights)
     minimise(some, state, team, ITERATIONS)
-    return empty
 
 
 def _every_other_band(weights: Tensor, first: int) -> Tensor:
