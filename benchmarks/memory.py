@@ -36,9 +36,12 @@ from tomoinr.teams import open_team
 AIM = 3  # × (volume + data)
 MIB = 2**20
 TINY = 16  # voxels along each edge of what is solved first
+MOVED = "moved"  # with the true poses, so that images are shifted and turned
 METHODS: dict[str, dict[str, Any]] = {
     "sirt": {"solver": "sirt"},
     "tv": {"solver": "tv"},
+    "sirt moved": {"solver": "sirt", MOVED: True},
+    "tv moved": {"solver": "tv", MOVED: True},
     "joint voxels": {"solver": "joint", "volume": "voxels"},
     "joint siren": {"solver": "joint", "volume": "siren"},
     "joint grid": {"solver": "joint", "volume": "grid"},
@@ -100,10 +103,8 @@ def taken(
     size: int, tilts: int, shift: float = 2.0, turn: float = 1.5, noise: float = 0.1
 ) -> tomoinr.TiltSeries:
     """Noisy images of nanoparticles within ±60°, poses off by so many pixels and degrees (rms)."""
-    grid, angles = Grid((size,) * 3), torch.linspace(-60, 60, tilts)
-    random = torch.Generator().manual_seed(0)
-    moves, turns = (torch.randn(tilts, n, generator=random) for n in (2, 1))
-    poses = Poses.of(angles, turn * turns[:, 0], shift=shift * moves)
+    grid, random = Grid((size,) * 3), torch.Generator().manual_seed(0)
+    angles, poses = torch.linspace(-60, 60, tilts), poses_of(tilts, shift, turn, random)
     specimen = Voxels(Voxels.Options(), grid)
     specimen.values.data[0] = torch.from_numpy(nanoparticles(grid.shape, 0))
     with torch.no_grad():
@@ -111,6 +112,11 @@ def taken(
         images = Slices(Slices.Options(), grid).project(specimen, views)[0]
     grain = noise * images.mean() * torch.randn(images.shape, generator=random)
     return tomoinr.TiltSeries(images + grain, angles)
+
+
+def poses_of(tilts: int, shift: float, turn: float, random: torch.Generator) -> Poses:
+    moves, turns = (torch.randn(tilts, n, generator=random) for n in (2, 1))
+    return Poses.of(torch.linspace(-60, 60, tilts), turn * turns[:, 0], shift=shift * moves)
 
 
 def alone(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Figures:
@@ -127,6 +133,10 @@ def alone(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Figur
 def measured(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Figures:
     """The figures of this process."""
     team = open_team()  # as the program does
+    if MOVED in options:
+        options = {name: value for name, value in options.items() if name != MOVED}
+        tilts = len(tomoinr.TiltSeries.load(tiny).angles)
+        options["start"] = poses_of(tilts, 2.0, 1.5, torch.Generator().manual_seed(0))
     tomoinr.reconstruct(tomoinr.TiltSeries.load(tiny), steps=steps, team=team, **options)
     before, begun = memory("VmRSS"), time.perf_counter()
     tomoinr.reconstruct(tomoinr.TiltSeries.load(whole), steps=steps, team=team, **options)

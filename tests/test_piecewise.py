@@ -111,7 +111,7 @@ def test_rows_a_few_at_a_time_are_all_rows_at_once(monkeypatch):
         at_once,
         strict=True,
     ):
-        assert float((one - other).norm() / other.norm()) < 1e-5
+        assert float((one - other).norm() / other.norm()) < 3e-5
 
 
 OPTIONS = {"preview": 20, "rounds": 4, "round_steps": 20, "caution": 0.2}

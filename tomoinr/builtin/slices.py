@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tomoinr.builtin.slice_operator import SliceOperator, host
-from tomoinr.builtin.slice_plan import SlicePlan, angles_of, make_plan
+from tomoinr.builtin.slice_plan import EVERYTHING, SlicePlan, angles_of, make_plan
 from tomoinr.data import TiltSeries
 from tomoinr.geometry import Grid, Pixels, Views
 from tomoinr.interfaces import Ability, Projector, Volume
@@ -62,7 +62,7 @@ class Slices(Projector):
         voxels = volume.voxels(self.grid, plan.slices)
         sinogram = self._operator(voxels, plan.angles, plan.radians)
         if plan.learns:
-            return _shown(sinogram, plan, self.options.warp, plan.places)
+            return _shown(sinogram, plan, self.options.warp)
         images: Tensor = _Shown.apply(sinogram, plan, self.options.warp)
         return images
 
@@ -97,9 +97,9 @@ class _Shown(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sinogram: Tensor, plan: SlicePlan, warp: str) -> Tensor:
         ctx.plan, ctx.warp, ctx.shape = plan, warp, sinogram.shape
-        images = sinogram.new_empty(len(sinogram), *plan.places.shape[:-1])
+        images = sinogram.new_empty(len(sinogram), *plan.shape)
         for some in _portions(plan):
-            images[:, some] = _shown(sinogram[:, some], plan, warp, plan.places[some])
+            images[:, some] = _shown(sinogram[:, some], plan, warp, some)
         return images
 
     @staticmethod
@@ -109,28 +109,28 @@ class _Shown(torch.autograd.Function):
         for some in _portions(plan):
             with torch.enable_grad():
                 blank = grad.new_zeros(()).expand(back[:, some].shape).requires_grad_()
-                images = _shown(blank, plan, ctx.warp, plan.places[some])
+                images = _shown(blank, plan, ctx.warp, some)
             back[:, some] = torch.autograd.grad(images, blank, grad[:, some])[0]
         return back, None, None
 
 
 def _portions(plan: SlicePlan) -> Iterator[slice]:
     """Some views after the other."""
-    views, rows, columns, _ = plan.places.shape
+    views, rows, columns = plan.shape
     together = max(1, PIXELS_TOGETHER // (rows * columns))
-    together = together if plan.places.device.type == "cpu" else views
+    together = together if plan.angles.device.type == "cpu" else views
     for first in range(0, views, together):
         yield slice(first, first + together)
 
 
-def _shown(sinogram: Tensor, plan: SlicePlan, warp: str, places: Tensor) -> Tensor:
-    """What the detector shows of (channels, views, slices, columns): binned, moved and turned."""
+def _shown(sinogram: Tensor, plan: SlicePlan, warp: str, some: slice = EVERYTHING) -> Tensor:
+    """What some views show of (channels, views, slices, columns): binned, moved and turned."""
     if any(plan.empty):
         sinogram = functional.pad(sinogram, (0, 0, *plan.empty))
     if plan.corner is not None:
         return _cut(sinogram, plan)
     images = _binned(sinogram.movedim(0, 1), plan.ratio)
-    places = places.to(images.dtype)
+    places = plan.places(some).to(images.dtype)
     return functional.grid_sample(images, places, warp, align_corners=False).movedim(0, 1)
 
 
@@ -147,6 +147,6 @@ def _cut(sinogram: Tensor, plan: SlicePlan) -> Tensor:
     """What images show that are neither moved nor turned: no interpolation at all."""
     assert plan.corner is not None
     (row, column), s = plan.corner, plan.ratio
-    rows, columns = plan.places.shape[1:3]
+    _, rows, columns = plan.shape
     block = sinogram[:, :, row : row + s * rows, column : column + s * columns]
     return functional.avg_pool2d(block, s) if s > 1 else block
