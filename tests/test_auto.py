@@ -7,15 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tomoinr.builtin.auto import Auto
+from tomoinr import reconstruct
+from tomoinr.builtin.auto import Auto, find_poses
 from tomoinr.builtin.auto.find_poses import FindPoses
+from tomoinr.builtin.auto.solver import AutoState
 from tomoinr.builtin.pose_steps import Evidence, propose
+from tomoinr.builtin.simulate import Acquisition, simulate
 from tomoinr.builtin.slices import Slices
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Poses, place, turn_y, turn_z
 from tomoinr.interfaces import PoseModel, Problem
+from tomoinr.metrics import pose_errors
 from tomoinr.options import NoOptions
 from tomoinr.team import Solo
+from tomoinr.testing.parts import error
 from tomoinr.testing.solvers import GRID, go_on, small_problem, truth
 from tomoinr.testing.threads import together
 
@@ -154,6 +159,48 @@ def test_poses_are_sought_where_they_are_far_off(size: float, sought: bool) -> N
     (search,) = (stage for stage in state.stages if isinstance(stage, FindPoses))
     assert bool(search.steps) == sought
     assert state.step == 40 + 20 * sought
+
+
+def test_wide_images_are_binned_for_the_search(monkeypatch) -> None:
+    """Its volume is then handed over on the images' own lattice, and what is kept goes on."""
+    monkeypatch.setattr(find_poses, "WIDE", 8)
+    solver = Auto(Auto.Options(pose_steps=20, preview=40, rounds=0))
+
+    def walk(stop: int) -> tuple[Problem, AutoState]:
+        problem, _ = moved(1.5)
+        state = solver.init(problem, Solo())
+        go_on(solver, problem, state, Solo(), stop)
+        return problem, state
+
+    problem, state = walk(30)
+    search = state.entered
+    assert isinstance(search, FindPoses) and search.steps == 20
+    own, coarse = search.voxels(), search.problem.voxels()
+    assert own.shape[1] == problem.grid.shape[0]
+    assert coarse.shape[1:] == tuple((n + 1) // 2 for n in own.shape[1:])
+    assert error(own.mean(), coarse.mean()) < 0.1
+
+    kept = copy.deepcopy((problem.modules().state_dict(), state.state_dict()))
+    again, resumed = walk(0)
+    again.modules().load_state_dict(kept[0])
+    resumed.load_state_dict(kept[1])
+    for one, at in ((problem, state), (again, resumed)):
+        go_on(solver, one, at, Solo(), 1000)
+    assert torch.equal(again.voxels(), problem.voxels())
+    torch.testing.assert_close(again.poses().shift, problem.poses().shift)
+
+
+def test_binned_images_show_where_they_are_as_well(monkeypatch) -> None:
+    pytest.importorskip("tomoinr_poses")
+    monkeypatch.setattr(find_poses, "WIDE", 16)
+    acquisition = Acquisition(tuple(range(-60, 61, 5)), dose=100, shift=2, rotation=2)
+    taken = simulate("nanoparticles", (40,) * 3, acquisition, seed=2)
+    solver = {"name": "auto", "finer": 1, "caution": 0.2, "pose_steps": 200}
+    series = taken.series()
+    found = reconstruct(series, solver=solver, quality="fast", start=Poses.of(series.angles))
+    assert any("learned with the volume" in note for note in found.notes)
+    left = pose_errors(found.poses, taken.dx, taken.dy, taken.phi, taken.tilt)
+    assert max(left.dx, left.dy) < 0.1 and left.rotation < 0.5
 
 
 def test_images_below_zero_are_refused_with_what_to_do() -> None:

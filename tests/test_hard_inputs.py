@@ -8,9 +8,10 @@ import torch
 
 import tomoinr
 from tomoinr import TiltSeries
-from tomoinr.builtin.noise import alike, despiked, weigh
+from tomoinr.builtin.noise import alike, weigh
 from tomoinr.builtin.simulate import Acquisition, expose, simulate
 from tomoinr.builtin.solids import bin_by
+from tomoinr.builtin.spikes import despiked
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.errors import TomoinrError
 from tomoinr.geometry import Grid

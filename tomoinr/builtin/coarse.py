@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tomoinr.builtin.coarse_shift import Field, axes, centres_of_mass, neighbours, survey
 from tomoinr.builtin.coarse_turn import REACH, Turns, find_turns
-from tomoinr.builtin.noise import despiked
+from tomoinr.builtin.spikes import despiked
 from tomoinr.data import Alignment, TiltSeries
 from tomoinr.geometry import Poses, turn_z
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 from torch import Tensor
-from torch.nn import functional
 
 from tomoinr.builtin.blur import contrasts, smooth
 from tomoinr.data import TiltSeries
@@ -25,7 +24,6 @@ CONTRAST = 4.0  # times more or less than the usual one: no image of the specime
 STRANGE = 2.0  # times the usual image's misfit: less and less of the specimen
 OUTLIER = 6.0  # standard deviations beyond which a pixel counts as if it were there
 JUDGED = 3
-LONELY = 4.0  # times farther from the median than all but one neighbour, or than images vary
 LEAST = 1e-3  # weight of what is not believed: never zero, so that it can be believed again
 
 
@@ -38,8 +36,8 @@ class Noise:
 
     def variance(self, expected: Tensor, least: float = 0.05) -> Tensor:
         """For expected pixels, never below a fraction `least` of the mean variance."""
-        variance = self.gain * expected.clamp(min=0) + self.floor
-        return variance.clamp(min=max(least * float(variance.mean()), 1e-30))
+        variance = expected.clamp(min=0).mul_(self.gain).add_(self.floor)
+        return variance.clamp_(min=max(least * float(variance.mean()), 1e-30))
 
 
 def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
@@ -50,12 +48,11 @@ def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
     intensity, gives the variance at each intensity; what is left of the specimen adds to it.
     """
     if explained is None:
-        level, corners = _corners(images)
-        power = corners.square()
+        level, left = map(_some, _corners(images))
     else:
-        level, power = explained, (images - explained).square() * ABSORBED
-    every = -(-level.numel() // ENOUGH)
-    x, y = _binned(*(part.flatten()[::every].double() for part in (level, power)))
+        level = _some(explained)
+        left = (_some(images) - level) * ABSORBED**0.5
+    x, y = _binned(level.double(), left.double().square())
     design = np.stack((np.maximum(x, 0), np.ones_like(x)), axis=1)
     expected = np.full_like(y, y.mean() + 1e-30)
     for _ in range(ROUNDS):  # the error of a variance is in proportion to it
@@ -72,6 +69,11 @@ def _corners(images: Tensor) -> tuple[Tensor, Tensor]:
             images = images.diff(n=4, dim=axis) / 70**0.5
             level = level.narrow(axis, 2, images.shape[axis])
     return level, images
+
+
+def _some(pixels: Tensor) -> Tensor:
+    """Enough of them: (pixels,)."""
+    return pixels.flatten()[:: -(-pixels.numel() // ENOUGH)]
 
 
 def _binned(level: Tensor, power: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -129,53 +131,50 @@ def usual_by_tilt(series: TiltSeries) -> Tensor:
     return good[series.angles.cpu()[good].argsort(stable=True)]
 
 
-def despiked(images: Tensor) -> Tensor:
-    """Images (..., rows, columns) whose lone pixels, hot or dead, show what is around them."""
-    if min(images.shape[-2:]) < 2:
-        return images
-    stack = images.reshape(-1, *images.shape[-2:])
-    high, found = LONELY * contrasts(stack).median(), torch.empty_like(stack)
-    for image, done in zip(stack, found, strict=True):
-        done.copy_(_without_spikes(image, high))
-    return found.reshape(images.shape)
-
-
-def _without_spikes(image: Tensor, high: Tensor) -> Tensor:
-    """Pixels go that are far from the median around them, as is at most one neighbour."""
-    around = functional.pad(image[None, None], (1, 1, 1, 1), mode="reflect")
-    around = functional.unfold(around, 3)[0].reshape(9, *image.shape)
-    usual = around.median(0).values
-    off = (around - usual).abs()
-    others = torch.cat((off[:4], off[5:])).topk(2, dim=0).values[1]
-    return torch.where(off[4] > torch.maximum(high, LONELY * others), usual, image)
-
-
 def _by_itself(images: Tensor) -> tuple[Tensor, Tensor]:
     """Weights and error with no model: by brightness, without blank or odd images."""
     usable = alike(images[None])
-    variance = _variance(images, smooth(images), usable, calibrate(images[usable]))
-    mean = variance[usable].mean()
-    return mean / variance * usable[:, None, None], mean.sqrt()
+    noise = calibrate(_of(images, usable))
+    variance = _variance(images, smooth(images), usable, noise)
+    mean = _of(variance, usable).mean()
+    return variance.reciprocal_().mul_(mean * usable[:, None, None]), mean.sqrt()
 
 
 def _by_model(images: Tensor, model: Tensor) -> tuple[Tensor, Tensor]:
     """Weights and error from what a model leaves; images it leaves too much of lose theirs."""
-    squares = (images - model).square()
+    squares = (images - model).square_()
     trusted = torch.ones(len(images), dtype=torch.bool, device=images.device)
     for _ in range(JUDGED):
-        noise = calibrate(images[trusted], model[trusted])
+        variance = squares[:0]  # the last is gone before there is another
+        noise = calibrate(_of(images, trusted), _of(model, trusted))
         variance = _variance(images, model, trusted, noise)
-        far = squares / variance / OUTLIER**2
-        tolerated = TOLERATED**2 * images[trusted].square().mean()
-        left = torch.where(far > 1, OUTLIER**2 * variance, squares).mean((1, 2)) + tolerated
+        tolerated = TOLERATED**2 * _power(images, trusted)
+        pairs = zip(squares, variance, strict=True)
+        left = torch.stack([_without_outliers(*pair).mean() for pair in pairs]) + tolerated
         excess = left / (variance.mean((1, 2)) + tolerated)
         excess = excess / excess.median()
         trusted = excess <= STRANGE
+    mean = _of(variance, trusted).mean()
     trust = (STRANGE / excess.clamp(min=STRANGE)).square()[:, None, None]
-    mean = variance[trusted].mean()
-    return mean / variance * trust / far.clamp(min=1), mean.sqrt()
+    far = squares.div_(variance).div_(OUTLIER**2).clamp_(min=1)
+    return far.mul_(variance).reciprocal_().mul_(mean * trust), mean.sqrt()
+
+
+def _without_outliers(squares: Tensor, variance: Tensor) -> Tensor:
+    """None larger than what counts as if it were there."""
+    return torch.minimum(squares, OUTLIER**2 * variance)
 
 
 def _variance(images: Tensor, level: Tensor, usable: Tensor, noise: Noise) -> Tensor:
     """Of every pixel, given what is expected there: noise and what no lattice can show."""
-    return noise.variance(level) + MODEL_ERROR**2 * images[usable].square().mean()
+    return noise.variance(level).add_(MODEL_ERROR**2 * _power(images, usable))
+
+
+def _power(images: Tensor, usable: Tensor) -> Tensor:
+    """The mean square of the images that are: 0-d."""
+    return torch.linalg.vector_norm(images, dim=(1, 2))[usable].square().mean() / images[0].numel()
+
+
+def _of(images: Tensor, usable: Tensor) -> Tensor:
+    """Some images; not a copy, if they are all."""
+    return images if bool(usable.all()) else images[usable]

@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tomoinr.geometry import Grid
-from tomoinr.interfaces import Component, Problem
+from tomoinr.interfaces import Component, Problem, Volume
+
+TOGETHER = 4  # slices at a time, where points between voxels are looked up
 
 
 def moved_to(problem: Problem, grid: Grid, device: torch.device) -> Problem:
@@ -16,6 +19,18 @@ def moved_to(problem: Problem, grid: Grid, device: torch.device) -> Problem:
     volume = problem.volume
     made = class_of(volume)(volume.options, grid, volume.channels).to(device)
     return replace(problem, grid=grid, volume=made, projector=problem.projector.on(grid))
+
+
+@torch.no_grad()
+def rendered(volume: Volume, grid: Grid) -> Tensor:
+    """All its voxels (channels, y, z, x) on any lattice, a few slices at a time."""
+    if grid == volume.grid:
+        return volume.voxels(grid)
+    device = next(volume.parameters()).device
+    found = torch.empty((volume.channels, *grid.shape), device=device)
+    for some in torch.arange(grid.shape[0], device=device).split(TOGETHER):
+        found[:, some] = volume.voxels(grid, some)
+    return found
 
 
 def class_of(part: Component) -> Any:

@@ -14,9 +14,10 @@ from torch import Tensor
 from tomoinr.api import reconstruct
 from tomoinr.builtin.blur import smooth
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.noise import alike, calibrate, despiked, usual_by_tilt
+from tomoinr.builtin.noise import alike, calibrate, usual_by_tilt
 from tomoinr.builtin.quadrature import Quadrature
 from tomoinr.builtin.slices import Slices
+from tomoinr.builtin.spikes import despiked
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.data import Reconstruction, TiltSeries
 from tomoinr.errors import TomoinrError

@@ -22,7 +22,7 @@ class Brightness(NamedTuple):
     def undone(self, series: TiltSeries) -> TiltSeries:
         """The series as it were, had every image the same brightness."""
         gain, offset = self.gain[..., None, None], self.offset[..., None, None]
-        return replace(series, images=(series.images - offset) / gain)
+        return replace(series, images=series.images.sub(offset).div_(gain))
 
 
 def brightness(
@@ -33,21 +33,39 @@ def brightness(
     Gains are one on (geometric) average: the volume's own brightness cannot be told from theirs.
     They are trusted as far as they spread more than noise makes them.
     """
-    measured = series.images
+    parts = (explained, series.images, weights.expand_as(explained))
+    images = zip(*(part.unbind(1) for part in parts), strict=True)
+    fits = [_fit(p, d, w, balance) for p, d, w in images]
+    gain, left, power, level, bright = (torch.stack(one, 1) for one in zip(*fits, strict=True))
+    gain = _trusted(gain, left.mean(1, keepdim=True) / explained[0, 0].numel() / power)
+    gain = gain / gain.log().mean(1, keepdim=True).exp()
+    return Brightness(gain.float(), (bright - gain * level).float())
+
+
+class _Fit(NamedTuple):
+    """Of one image, for each channel: what is left of it, the power of what explains it, means."""
+
+    gain: Tensor
+    left: Tensor
+    power: Tensor
+    level: Tensor
+    bright: Tensor
+
+
+def _fit(explained: Tensor, measured: Tensor, weights: Tensor, balance: Balance) -> _Fit:
+    """One image (channels, rows, columns) by least squares."""
 
     def total(values: Tensor) -> Tensor:
-        return (weights * values).sum((2, 3)).double()
+        return (weights * values).sum((1, 2)).double()
 
-    mean_p, mean_d = (total(x) / total(torch.ones_like(x)) for x in (explained, measured))
+    level, bright = (total(x) / total(torch.ones_like(x)) for x in (explained, measured))
     if balance == "gain":
-        mean_p, mean_d = torch.zeros_like(mean_p), torch.zeros_like(mean_d)
-    p, d = explained - mean_p[..., None, None], measured - mean_d[..., None, None]
+        level, bright = torch.zeros_like(level), torch.zeros_like(bright)
+    p, d = explained - level[:, None, None], measured - bright[:, None, None]
     power = total(p.square()).clamp(min=1e-30)
     gain = total(p * d) / power
-    left = total((d - gain[..., None, None].float() * p).square()).mean(1, keepdim=True)
-    gain = _trusted(gain, left / p[0, 0].numel() / power)
-    gain = gain / gain.log().mean(1, keepdim=True).exp()
-    return Brightness(gain.float(), (mean_d - gain * mean_p).float())
+    left = total((d - gain[:, None, None].float() * p).square())
+    return _Fit(gain, left, power, level, bright)
 
 
 def _trusted(gain: Tensor, error: Tensor) -> Tensor:

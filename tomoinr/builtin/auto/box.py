@@ -42,7 +42,7 @@ def sharper(projector: Projector) -> Projector:
 
 def spread(voxels: Tensor, finer: int) -> Tensor:
     """Voxels (channels, y, z, x), each divided into finer ones of the same density."""
-    for dim in (1, 2, 3):
+    for dim in (1, 2, 3) if finer > 1 else ():
         voxels = voxels.repeat_interleave(finer, dim)
     return voxels
 

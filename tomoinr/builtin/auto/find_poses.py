@@ -13,10 +13,13 @@ from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.joint_state import JointState
 from tomoinr.builtin.noise import alike
 from tomoinr.builtin.priors import TotalVariation
+from tomoinr.builtin.relocated import moved_to, rendered
+from tomoinr.builtin.scales import halved
 from tomoinr.geometry import Poses
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.team import Team
 
+WIDE = 96  # pixels across images: so many suffice
 NEAR = 0.25  # pixels: poses that one Gauss–Newton step would move less need no search
 
 
@@ -34,6 +37,17 @@ class Chosen(PoseModel):
         return self.model().some(self._some)
 
 
+def coarsened(problem: Problem, team: Team) -> Problem:
+    """Images binned while they stay wide enough to find poses by, with a volume of their lattice.
+
+    What is left to do then is for Gauss–Newton steps, which see all pixels.
+    """
+    while problem.series.shape[2] >= 2 * WIDE:
+        half = halved(problem)
+        problem = moved_to(half, half.grid, team.device)
+    return problem
+
+
 class FindPoses(Stage):
     """The joint solver on images that are alike, where a first volume shows that it is needed."""
 
@@ -44,15 +58,17 @@ class FindPoses(Stage):
     ) -> None:
         smooth = TotalVariation(TotalVariation.Options())
         some = alike(problem.series.images).nonzero()[:, 0]
-        self.problem = replace(
+        whole = replace(
             problem,
             series=problem.series.select(some.tolist()),
             poses=Chosen(problem.poses, some),
             priors=(smooth,),
         )
-        self._all = problem.poses
+        self._own, self._all = problem, problem.poses
+        self.problem = coarsened(whole, team)
+        pixels = self.problem.series.pixel_size / problem.series.pixel_size
         self.steps, self._team, self._near = steps, team, near
-        self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture))
+        self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture / pixels))
         self._state: JointState
 
     @property
@@ -70,12 +86,25 @@ class FindPoses(Stage):
                 return
         if before:
             before.leave(self)
+        if self._coarse:
+            (start,) = self.problem.volume.parameters()
+            start.data.copy_(rendered(self._own.volume, self.problem.grid))
         self._state = self._solver.init(self.problem, self._team)
+
+    def voxels(self) -> Tensor:
+        """On the lattice of images that were not binned."""
+        return rendered(self.problem.volume, self._own.grid)
 
     def leave(self, after: Stage) -> None:
         """Momenta, plans and gradients."""
         del self._state
         self.problem.modules().zero_grad()
+        if self._coarse:
+            self.problem.projector.forget()
+
+    @property
+    def _coarse(self) -> bool:
+        return self.problem.grid != self._own.grid
 
     def step(self) -> Tensor:
         """One batch."""

@@ -75,13 +75,12 @@ class Sharpen(Stage):
             self._learn_from(last, same)
         self._place(last.problem if last and same else self._on_lattice())
         if before and not same:
-            (coarse,) = before.problem.volume.parameters()
             with torch.no_grad():
-                self._parameter().copy_(spread(coarse, self.finer))
-        weight = self._weigh(predicted(self.problem) if before else None)
+                self._parameter().copy_(spread(before.voxels(), self.finer))
         going = last._state if last and same else None
         if before:
             before.leave(self)
+        weight = self._weigh(predicted(self.problem) if before else None)
         self._state = TvState(self.problem, self._team, weight, self.weights, going)
 
     def leave(self, after: Stage) -> None:
@@ -103,7 +102,10 @@ class Sharpen(Stage):
             if same and self.finer > 1:
                 back = change.common * last.common < 0
                 self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
+            rays = self._rays()
             change.lengthened(self.longer).accept(self._own.poses)
+            if not torch.equal(self._rays(), rays):
+                last.problem.projector.forget()  # no matrix of these tilts is used any more
             self.moved, self.common = change.motion, change.common
         self.weights = last.weights
         if not self._given:
@@ -123,6 +125,9 @@ class Sharpen(Stage):
                 return verdict.step
         with doing("moving poses"):
             return last.propose(self._own.poses)
+
+    def _rays(self) -> Tensor:
+        return self._own.views().ray.detach()
 
     def propose(self, poses: PoseModel) -> Proposal:
         """Where this stage's volume would have images moved, and what else tells of them."""

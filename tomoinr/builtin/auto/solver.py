@@ -22,8 +22,8 @@ from tomoinr.builtin.auto.fineness import Lattice, lattice
 from tomoinr.builtin.auto.piecewise import Piecewise
 from tomoinr.builtin.auto.sharpen import Others, Sharpen
 from tomoinr.builtin.auto.stage import Stage
-from tomoinr.builtin.noise import despiked
 from tomoinr.builtin.relocated import moved_to
+from tomoinr.builtin.spikes import despiked
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
@@ -171,9 +171,9 @@ class Auto(Solver):
         loss = stage.step()
         state.step += 1
         if self.done(problem, state):
-            (fine,), (own,) = stage.problem.volume.parameters(), problem.volume.parameters()
+            (own,) = problem.volume.parameters()
             with torch.no_grad():
-                own.copy_(gathered(fine, own.shape))
+                own.copy_(gathered(stage.voxels(), own.shape))
             state.notes = tuple(_notes(state, problem))
         return loss
 

@@ -25,6 +25,11 @@ class Stage(ABC):
         """Pixels by which poses last moved the usual image, if they did."""
         return self.moved or None
 
+    def voxels(self) -> Tensor:
+        """What it has found (channels, y, z, x), on its own lattice or on that of the images."""
+        (found,) = self.problem.volume.parameters()
+        return found.detach()
+
     @abstractmethod
     def enter(self, before: Stage | None) -> None:
         """Set out from what the stage before has found."""
