@@ -35,6 +35,7 @@ from tomoinr.teams import open_team
 
 AIM = 3  # × (volume + data)
 MIB = 2**20
+SHIFT, TURN, SEED = 2.0, 1.5, 0  # rms pixels and degrees by which poses are off
 TINY = 16  # voxels along each edge of what is solved first
 MOVED = "moved"  # with the true poses, so that images are shifted and turned
 METHODS: dict[str, dict[str, Any]] = {
@@ -100,11 +101,11 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 
 
 def taken(
-    size: int, tilts: int, shift: float = 2.0, turn: float = 1.5, noise: float = 0.1
+    size: int, tilts: int, shift: float = SHIFT, turn: float = TURN, noise: float = 0.1
 ) -> tomoinr.TiltSeries:
     """Noisy images of nanoparticles within ±60°, poses off by so many pixels and degrees (rms)."""
-    grid, random = Grid((size,) * 3), torch.Generator().manual_seed(0)
-    angles, poses = torch.linspace(-60, 60, tilts), poses_of(tilts, shift, turn, random)
+    grid, random = Grid((size,) * 3), torch.Generator().manual_seed(SEED)
+    angles, poses = torch.linspace(-60, 60, tilts), true_poses(tilts, shift, turn, random)
     specimen = Voxels(Voxels.Options(), grid)
     specimen.values.data[0] = torch.from_numpy(nanoparticles(grid.shape, 0))
     with torch.no_grad():
@@ -114,7 +115,8 @@ def taken(
     return tomoinr.TiltSeries(images + grain, angles)
 
 
-def poses_of(tilts: int, shift: float, turn: float, random: torch.Generator) -> Poses:
+def true_poses(tilts: int, shift: float, turn: float, random: torch.Generator) -> Poses:
+    """What `taken` draws first, so that the same seed gives its poses again."""
     moves, turns = (torch.randn(tilts, n, generator=random) for n in (2, 1))
     return Poses.of(torch.linspace(-60, 60, tilts), turn * turns[:, 0], shift=shift * moves)
 
@@ -136,7 +138,7 @@ def measured(options: dict[str, Any], tiny: Path, whole: Path, steps: int) -> Fi
     if MOVED in options:
         options = {name: value for name, value in options.items() if name != MOVED}
         tilts = len(tomoinr.TiltSeries.load(tiny).angles)
-        options["start"] = poses_of(tilts, 2.0, 1.5, torch.Generator().manual_seed(0))
+        options["start"] = true_poses(tilts, SHIFT, TURN, torch.Generator().manual_seed(SEED))
     tomoinr.reconstruct(tomoinr.TiltSeries.load(tiny), steps=steps, team=team, **options)
     before, begun = memory("VmRSS"), time.perf_counter()
     tomoinr.reconstruct(tomoinr.TiltSeries.load(whole), steps=steps, team=team, **options)

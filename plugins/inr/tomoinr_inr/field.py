@@ -26,7 +26,7 @@ Evaluate = Callable[["Block"], Tensor]
 CACHED = 1 << 11  # points whose features stay in a core's cache: a third faster than all at once
 CHUNK = 1 << 18  # points at a time on a GPU, where no gradient keeps them
 # Bytes of activations kept for the gradient of a call, by device, counted as on a lattice; those
-# of further points are computed anew, which costs a fifth more time.
+# of further points are computed anew, which costs a twentieth to a quarter more time.
 KEPT = {"cpu": 1 << 25, "cuda": 1 << 33}
 
 
@@ -170,7 +170,7 @@ class Field(nn.Module):
 
 
 class _Anew(torch.autograd.Function):
-    """Values that are computed once more on the way back, as functions of `sources`.
+    """Values that are computed once more on the way back, as functions of what is `learnt`.
 
     Nothing else is left behind on the way forward, not even a node of a graph for each block:
     thousands of them between large tensors leave holes in a CPU's memory that nothing fits in any

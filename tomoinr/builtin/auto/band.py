@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.relocated import class_of
+from tomoinr.builtin.relocated import class_of, moved_to
 from tomoinr.builtin.slabs import sight, slab_of
 from tomoinr.geometry import Pixels, Poses
 from tomoinr.interfaces import Problem
@@ -27,13 +27,11 @@ def band(problem: Problem, team: Team) -> tuple[Problem, slice]:
     """
     count = max(FEWEST, ENOUGH // prod(problem.grid.shape[1:]))
     rows = _telling(problem.series.images, count, team)
-    some, grid = cropped(problem, rows), problem.grid
-    low, high = sight(some, Pixels.rows(some.series.shape).to(some.series.images.device))
-    grid = slab_of(grid, slice(int(low.min()), int(high.max())))
-    volume, projector = problem.volume, problem.projector
-    empty = class_of(volume)(volume.options, grid, volume.channels).to(some.series.images.device)
-    own = class_of(projector)(projector.options, grid)
-    return replace(some, grid=grid, volume=empty, projector=own), rows
+    some, device = cropped(problem, rows), problem.series.images.device
+    low, high = sight(some, Pixels.rows(some.series.shape).to(device))
+    grid = slab_of(problem.grid, slice(int(low.min()), int(high.max())))
+    own = class_of(problem.projector)(problem.projector.options, grid)
+    return moved_to(replace(some, projector=own), grid, device), rows
 
 
 def cropped(problem: Problem, rows: slice) -> Problem:

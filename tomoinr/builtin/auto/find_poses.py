@@ -64,8 +64,7 @@ class FindPoses(Stage):
             poses=Chosen(problem.poses, some),
             priors=(smooth,),
         )
-        self._own, self._all = problem, problem.poses
-        self.problem = coarsened(whole, team)
+        self._own, self.problem = problem, coarsened(whole, team)
         pixels = self.problem.series.pixel_size / problem.series.pixel_size
         self.steps, self._team, self._near = steps, team, near
         self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture / pixels))
@@ -79,7 +78,7 @@ class FindPoses(Stage):
     def enter(self, before: Stage | None) -> None:
         """A joint run of its own, or none."""
         if isinstance(before, Sharpen):
-            found = before.propose(self._all)
+            found = before.propose(self._own.poses)
             self.moved = found.motion
             if found.motion < self._near:
                 self.steps = 0
