@@ -64,7 +64,7 @@ def test_a_band_of_rows_tells_them_as_well(monkeypatch):
 
 
 def test_the_step_makes_wrong_tilts_better():
-    made = taken(tilt_error=1.5)
+    made = taken("nanoparticles", dose=100.0, tilt_error=1.5)
     asked = problem(made)
     found = verdict(asked)
     held = reserve(asked.poses)
