@@ -54,6 +54,7 @@ METHODS: dict[str, dict[str, Any]] = {
 # With a strength that is given, since asking held-out images takes long at large sizes.
 LARGE: dict[str, dict[str, Any]] = {
     "auto plain": {"solver": {"name": "auto", "caution": 0.2, "finer": 1}},
+    "plain by 32 rows": {"solver": {"name": "auto", "caution": 0.2, "finer": 1, "together": 32}},
     "auto fine": {"solver": {"name": "auto", "caution": 0.2, "finer": 2}},
     "auto by 32 rows": {"solver": {"name": "auto", "caution": 0.2, "together": 32}},
 }

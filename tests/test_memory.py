@@ -17,7 +17,7 @@ from tomoinr.testing.solvers import go_on, small_problem
 
 CPU = torch.device("cpu")
 # MiB, with 61 images of n × n pixels: voxels along a pixel's edge, and rows of pixels together.
-MEASURED = [(128, (2,), 350), (128, (2, 16), 251), (256, (1,), 620)]
+MEASURED = [(128, (2,), 363), (128, (2, 16), 189), (256, (1,), 538), (256, (1, 32), 298)]
 NEW, OLD = "sys/fs/cgroup", "sys/fs/cgroup/memory"
 
 
@@ -92,28 +92,55 @@ def test_finer_voxels_where_memory_allows_and_a_note_where_not(free, monkeypatch
     problem = tall_problem()
     whole, half, plain = (fineness.needed(problem, *on) for on in ((2,), (2, 10), (1,)))
     free(whole)
-    assert finest(problem)[0] == (2, 0, False)
+    assert finest(problem)[0] == (2, 0, 0, False)
     for less in (whole - 1, half):
         free(less)
         lattice, notes = finest(problem)
-        assert lattice == (2, 10, True)
+        assert lattice == (2, 10, 0, True)
         assert any("memory is short: finer voxels for 10 rows" in note for note in notes)
     free(half - 1)
     lattice, notes = finest(problem)
-    assert lattice == (1, 0, True) and any("voxels as large as pixels" in note for note in notes)
+    assert lattice == (1, 0, 0, True)
+    assert any("voxels as large as pixels, where" in note for note in notes)
     free(plain)
     assert finest(problem)[0].finer == 1
     lattice, notes = finest(problem, together=8)
-    assert lattice == (2, 8, False) and not any("memory" in note for note in notes)
+    assert lattice == (2, 8, 0, False) and not any("memory" in note for note in notes)
+
+
+def short_of_memory(monkeypatch):
+    """As on large volumes: pieces matter, and the search for poses on binned images does not."""
+    monkeypatch.setattr(fineness, "MARGIN", 1)
+    monkeypatch.setattr(fineness, "_searching", lambda problem: 0.0)
+
+
+def test_pieces_of_plain_voxels_where_memory_is_shorter_still(free, monkeypatch):
+    short_of_memory(monkeypatch)
+    problem = tall_problem()
+    free(fineness.needed(problem, 1) - 1)
+    lattice, notes = finest(problem)
+    assert lattice == (1, 0, 10, True)
+    assert any("as large as pixels, for 10 rows of them at a time" in note for note in notes)
+
+
+def test_no_more_memory_than_was_asked_for(free, monkeypatch):
+    short_of_memory(monkeypatch)
+    problem = tall_problem()
+    free(inf)
+    assert finest(problem, memory=1.0)[0] == (2, 0, 0, False)
+    little = fineness.needed(problem, 1, 10) / fineness.GIB
+    assert finest(problem, memory=little)[0] == finest(problem, memory=little, finer=1)[0]
+    with pytest.raises(TomoinrError, match=r"needs about .* GiB of memory"):
+        finest(problem, memory=little / 2)
 
 
 def test_too_little_memory_is_told_before_anything_is_done(free):
     problem = small_problem()
-    free(fineness.needed(problem, 1) - 1)
+    free(fineness.needed(problem, 1) / 2)
     with pytest.raises(TomoinrError, match=r"needs about .* GiB of memory.*--prepare bin"):
         finest(problem)
     lattice, notes = finest(problem, finer=1)
-    assert lattice == (1, 0, False) and not any("memory" in note for note in notes)
+    assert lattice == (1, 0, 0, False) and not any("memory" in note for note in notes)
 
 
 @pytest.mark.parametrize(("n", "on", "measured"), MEASURED)

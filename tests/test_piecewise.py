@@ -130,18 +130,24 @@ def solved(team=None, **options):
     return found, state, float((found - expected).norm() / expected.norm()), losses
 
 
-def test_pieces_find_what_the_whole_finds():
-    at_once, _, error, _ = solved(finer=2)
-    found, state, off, losses = solved(together=5)
-    assert [stage.steps for stage in state.stages if isinstance(stage, Piecewise)] == [120, 120]
-    assert len(losses) == state.of == 20 + 2 * 20 + 2 * 120
+# Voxels along a pixel's edge, the steps of stages that go over pieces, and of all others.
+LATTICES = [(2, [120, 120], 20 + 2 * 20), (1, [30, 30, 120, 120], 0)]
+
+
+@pytest.mark.parametrize(("finer", "pieces", "others"), LATTICES)
+def test_pieces_find_what_the_whole_finds(finer, pieces, others):
+    at_once, _, error, _ = solved(finer=finer)
+    found, state, off, losses = solved(finer=finer, together=5)
+    assert [stage.steps for stage in state.stages if isinstance(stage, Piecewise)] == pieces
+    assert len(losses) == state.of == others + sum(pieces)
     assert float((found - at_once).norm() / at_once.norm()) < 0.05
     assert off < 1.2 * error
 
 
-def test_ranks_find_the_same_in_pieces():
-    alone, _, _, losses = solved(together=5)
-    for found, _, _, theirs in together(2, lambda team: solved(team, together=5)):
+@pytest.mark.parametrize("finer", [1, 2])
+def test_ranks_find_the_same_in_pieces(finer):
+    alone, _, _, losses = solved(finer=finer, together=5)
+    for found, _, _, theirs in together(2, lambda team: solved(team, finer=finer, together=5)):
         assert theirs == pytest.approx(losses, rel=1e-3)
         assert float((found - alone).norm() / alone.norm()) < 1e-3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,17 +15,21 @@ from tomoinr.builtin.blur import contrasts, smooth
 from tomoinr.data import TiltSeries
 
 BINS = 24
-ENOUGH = 1 << 20  # pixels, of which the two numbers are found
+ENOUGH = 1 << 18  # pixels, of which the two numbers are found
 TOLERATED = 0.02  # of the images' rms: what may be left of an image, however little of others
 MODEL_ERROR = 0.002  # of the images' rms: what a lattice cannot show, however good the data
 ROUNDS = 4
 ABSORBED = 1.07  # makes up for the noise that a model takes for specimen
+DARK = 0.05  # of the mean variance: no pixel has less
 TRIMMED = 1.08  # makes up for what trimming takes from the mean of normal numbers' squares
 CONTRAST = 4.0  # times more or less than the usual one: no image of the specimen
 STRANGE = 2.0  # times the usual image's misfit: less and less of the specimen
 OUTLIER = 6.0  # standard deviations beyond which a pixel counts as if it were there
 JUDGED = 3
 LEAST = 1e-3  # weight of what is not believed: never zero, so that it can be believed again
+
+
+Variance = Callable[[int], Tensor]  # of the pixels of an image, by its number
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,15 @@ class Noise:
     gain: float
     floor: float
 
-    def variance(self, expected: Tensor, least: float = 0.05) -> Tensor:
-        """For expected pixels, never below a fraction `least` of the mean variance."""
-        variance = expected.clamp(min=0).mul_(self.gain).add_(self.floor)
-        return variance.clamp_(min=max(least * float(variance.mean()), 1e-30))
+    def variance(self, expected: Tensor, mean: float | None = None) -> Tensor:
+        """For expected pixels, never far below the `mean` variance; none: that of these pixels."""
+        variance = self.without_least(expected)
+        mean = float(variance.mean()) if mean is None else mean
+        return variance.clamp_(min=max(DARK * mean, 1e-30))
+
+    def without_least(self, expected: Tensor) -> Tensor:
+        """For expected pixels, however dark."""
+        return expected.clamp(min=0).mul_(self.gain).add_(self.floor)
 
 
 def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
@@ -101,12 +111,13 @@ def weigh(images: Tensor, explained: Tensor | None = None) -> Weighing:
     Images that are unlike the others, or that the model explains much worse, count little or
     not at all; so do single pixels that stand out.
     """
-    judged = [
-        _by_itself(channel) if explained is None else _by_model(channel, explained[number])
-        for number, channel in enumerate(images)
-    ]
-    weights, errors = zip(*judged, strict=True)
-    return Weighing(torch.stack(weights).clamp(min=LEAST), torch.stack(errors))
+    weights, errors = torch.empty_like(images), []
+    for number, (channel, found) in enumerate(zip(images, weights, strict=True)):
+        if explained is None:
+            errors.append(_by_itself(channel, found))
+        else:
+            errors.append(_by_model(channel, explained[number], found))
+    return Weighing(weights.clamp_(min=LEAST), torch.stack(errors))
 
 
 def precision(weights: Tensor, error: Tensor) -> Tensor:
@@ -131,43 +142,54 @@ def usual_by_tilt(series: TiltSeries) -> Tensor:
     return good[series.angles.cpu()[good].argsort(stable=True)]
 
 
-def _by_itself(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights and error with no model: by brightness, without blank or odd images."""
+def _by_itself(images: Tensor, weights: Tensor) -> Tensor:
+    """Weights with no model: by brightness, without blank or odd images; the error."""
     usable = alike(images[None])
     noise = calibrate(_of(images, usable))
     variance = _variance(images, smooth(images), usable, noise)
-    mean = _of(variance, usable).mean()
-    return variance.reciprocal_().mul_(mean * usable[:, None, None]), mean.sqrt()
+    means = torch.stack([variance(number).mean() for number in range(len(images))])
+    mean = means[usable].mean()
+    for number, weight in enumerate(weights):
+        torch.div(mean * usable[number], variance(number), out=weight)
+    return mean.sqrt()
 
 
-def _by_model(images: Tensor, model: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights and error from what a model leaves; images it leaves too much of lose theirs."""
-    squares = (images - model).square_()
+def _by_model(images: Tensor, model: Tensor, weights: Tensor) -> Tensor:
+    """Weights from what a model leaves; images it leaves too much of lose theirs. The error."""
+    squares = torch.sub(images, model, out=weights).square_()  # until they are weights
     trusted = torch.ones(len(images), dtype=torch.bool, device=images.device)
     for _ in range(JUDGED):
-        variance = squares[:0]  # the last is gone before there is another
         noise = calibrate(_of(images, trusted), _of(model, trusted))
         variance = _variance(images, model, trusted, noise)
         tolerated = TOLERATED**2 * _power(images, trusted)
-        pairs = zip(squares, variance, strict=True)
-        left = torch.stack([_without_outliers(*pair).mean() for pair in pairs]) + tolerated
-        excess = left / (variance.mean((1, 2)) + tolerated)
+        left, usual = _means(squares, variance)
+        excess = (left + tolerated) / (usual + tolerated)
         excess = excess / excess.median()
         trusted = excess <= STRANGE
-    mean = _of(variance, trusted).mean()
-    trust = (STRANGE / excess.clamp(min=STRANGE)).square()[:, None, None]
-    far = squares.div_(variance).div_(OUTLIER**2).clamp_(min=1)
-    return far.mul_(variance).reciprocal_().mul_(mean * trust), mean.sqrt()
+    mean = usual[trusted].mean()
+    trust = (STRANGE / excess.clamp(min=STRANGE)).square()
+    for number, far in enumerate(squares):
+        expected = variance(number)
+        far.div_(expected).div_(OUTLIER**2).clamp_(min=1)
+        far.mul_(expected).reciprocal_().mul_(mean * trust[number])
+    return mean.sqrt()
 
 
-def _without_outliers(squares: Tensor, variance: Tensor) -> Tensor:
-    """None larger than what counts as if it were there."""
-    return torch.minimum(squares, OUTLIER**2 * variance)
+def _means(squares: Tensor, variance: Variance) -> tuple[Tensor, Tensor]:
+    """Of each image: what is left of it, none larger than what counts as if it were there; noise"""
+    both = []
+    for number, left in enumerate(squares):
+        expected = variance(number)
+        both.append((torch.minimum(left, OUTLIER**2 * expected).mean(), expected.mean()))
+    left, usual = zip(*both, strict=True)
+    return torch.stack(left), torch.stack(usual)
 
 
-def _variance(images: Tensor, level: Tensor, usable: Tensor, noise: Noise) -> Tensor:
-    """Of every pixel, given what is expected there: noise and what no lattice can show."""
-    return noise.variance(level).add_(MODEL_ERROR**2 * _power(images, usable))
+def _variance(images: Tensor, level: Tensor, usable: Tensor, noise: Noise) -> Variance:
+    """Of an image's pixels, given what is expected there: noise and what no lattice can show."""
+    more = MODEL_ERROR**2 * _power(images, usable)
+    mean = float(torch.stack([noise.without_least(one).mean() for one in level]).mean())
+    return lambda number: noise.variance(level[number], mean).add_(more)
 
 
 def _power(images: Tensor, usable: Tensor) -> Tensor:

@@ -22,15 +22,10 @@ def moved_to(problem: Problem, grid: Grid, device: torch.device) -> Problem:
 
 
 @torch.no_grad()
-def rendered(volume: Volume, grid: Grid) -> Tensor:
-    """All its voxels (channels, y, z, x) on any lattice, a few slices at a time."""
-    if grid == volume.grid:
-        return volume.voxels(grid)
-    device = next(volume.parameters()).device
-    found = torch.empty((volume.channels, *grid.shape), device=device)
-    for some in torch.arange(grid.shape[0], device=device).split(TOGETHER):
+def rendered(volume: Volume, grid: Grid, found: Tensor) -> None:
+    """All its voxels (channels, y, z, x) on any lattice, a few slices at a time; where they go."""
+    for some in torch.arange(grid.shape[0], device=found.device).split(TOGETHER):
         found[:, some] = volume.voxels(grid, some)
-    return found
 
 
 def class_of(part: Component) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
 
-PIXELS = 1 << 19  # at a time, about
+PIXELS = 1 << 18  # at a time, about
 
 
 def row_parts(pixels: Pixels) -> Iterator[Pixels]:

@@ -48,5 +48,14 @@ class Voxels(Volume):
     def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
         """The voxels themselves, or interpolated on another lattice: (channels, slices, z, x)."""
         if grid == self.grid:
-            return self.values if slices is None else self.values[:, slices]
+            return self.values if slices is None else _of(self.values, slices)
         return self.density(grid.points(slices, self.values.device)).movedim(-1, 0)
+
+
+def _of(values: Tensor, slices: Tensor) -> Tensor:
+    """Some slices; not a copy, if they follow each other (to know takes long on a GPU)."""
+    if slices.device.type == "cpu" and len(slices):
+        first, count = int(slices[0]), len(slices)
+        if first >= 0 and torch.equal(slices, torch.arange(first, first + count)):
+            return values[:, first : first + count]
+    return values[:, slices]

@@ -16,7 +16,7 @@ from tomoinr.interfaces import Problem
 from tomoinr.options import NoOptions
 from tomoinr.team import Team
 
-ENOUGH, FEWEST = 1 << 22, 32  # voxels of a band, about; rows
+ENOUGH, FEWEST = 1 << 21, 32  # voxels of a band, about; rows
 
 
 def band(problem: Problem, team: Team) -> tuple[Problem, slice]:

@@ -49,7 +49,8 @@ def spread(voxels: Tensor, finer: int) -> Tensor:
 
 def gathered(fine: Tensor, shape: torch.Size) -> Tensor:
     """Voxels (channels, y, z, x) of the size that was asked for: means, then the middle."""
-    values = functional.avg_pool3d(fine, fine.shape[1] // shape[1])
+    finer = fine.shape[1] // shape[1]
+    values = functional.avg_pool3d(fine, finer) if finer > 1 else fine
     for dim in (2, 3):
         values = values.narrow(dim, (values.shape[dim] - shape[dim]) // 2, shape[dim])
     return values

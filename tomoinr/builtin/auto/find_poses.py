@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -37,12 +38,17 @@ class Chosen(PoseModel):
         return self.model().some(self._some)
 
 
+def binned(columns: int) -> int:
+    """Pixels of images so wide that are one for the search: as many as leave them wide enough."""
+    return 2 ** max(0, int(math.log2(columns / WIDE)))
+
+
 def coarsened(problem: Problem, team: Team) -> Problem:
-    """Images binned while they stay wide enough to find poses by, with a volume of their lattice.
+    """Binned images, with a volume of their lattice.
 
     What is left to do then is for Gauss–Newton steps, which see all pixels.
     """
-    while problem.series.shape[2] >= 2 * WIDE:
+    for _ in range(int(math.log2(binned(problem.series.shape[2])))):
         half = halved(problem)
         problem = moved_to(half, half.grid, team.device)
     return problem
@@ -56,18 +62,9 @@ class FindPoses(Stage):
     def __init__(
         self, problem: Problem, team: Team, steps: int, capture: float, near: float = NEAR
     ) -> None:
-        smooth = TotalVariation(TotalVariation.Options())
-        some = alike(problem.series.images).nonzero()[:, 0]
-        whole = replace(
-            problem,
-            series=problem.series.select(some.tolist()),
-            poses=Chosen(problem.poses, some),
-            priors=(smooth,),
-        )
-        self._own, self.problem = problem, coarsened(whole, team)
-        pixels = self.problem.series.pixel_size / problem.series.pixel_size
-        self.steps, self._team, self._near = steps, team, near
-        self._solver = Joint(Joint.Options(steps=max(steps, 1), blur=capture / pixels))
+        self._own, self.steps, self._team = problem, steps, team
+        self._capture, self._near = capture, near
+        self._solver: Joint
         self._state: JointState
 
     @property
@@ -85,21 +82,39 @@ class FindPoses(Stage):
                 return
         if before:
             before.leave(self)
+        self._set_up()
         if self._coarse:
+            self._own.projector.forget()  # its matrices are far larger
             (start,) = self.problem.volume.parameters()
-            start.data.copy_(rendered(self._own.volume, self.problem.grid))
+            rendered(self._own.volume, self.problem.grid, start.data)
         self._state = self._solver.init(self.problem, self._team)
 
+    def _set_up(self) -> None:
+        """The problem of this search: it takes up memory as long as that goes on."""
+        own, smooth = self._own, TotalVariation(TotalVariation.Options())
+        some = alike(own.series.images).nonzero()[:, 0]
+        every = len(some) == len(own.series.angles)
+        whole = replace(
+            own,
+            series=own.series if every else own.series.select(some.tolist()),
+            poses=Chosen(own.poses, some),
+            priors=(smooth,),
+        )
+        self.problem = coarsened(whole, self._team)
+        pixels = self.problem.series.pixel_size / own.series.pixel_size
+        self._solver = Joint(Joint.Options(steps=max(self.steps, 1), blur=self._capture / pixels))
+
     def voxels(self) -> Tensor:
-        """On the lattice of images that were not binned."""
-        return rendered(self.problem.volume, self._own.grid)
+        """On the lattice of images that were not binned: in the volume that is to be found."""
+        (own,) = self._own.volume.parameters()
+        if self._coarse:
+            rendered(self.problem.volume, self._own.grid, own.data)
+        return own.detach()
 
     def leave(self, after: Stage) -> None:
-        """Momenta, plans and gradients."""
-        del self._state
+        """Momenta and gradients; images that were binned."""
         self.problem.modules().zero_grad()
-        if self._coarse:
-            self.problem.projector.forget()
+        del self._state, self._solver, self.problem
 
     @property
     def _coarse(self) -> bool:
@@ -115,6 +130,7 @@ class FindPoses(Stage):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
+        self._set_up()
         self._state = self._solver.init(self.problem, self._team)
         self.problem.volume.load_state_dict(state["volume"])
         self._state.load_state_dict(state["joint"])

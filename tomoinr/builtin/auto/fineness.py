@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import torch
 
+from tomoinr.builtin.auto.find_poses import binned
+from tomoinr.builtin.auto.options import AutoOptions
 from tomoinr.builtin.auto.piece import MARGIN
 from tomoinr.builtin.memory import free_memory
 from tomoinr.errors import TomoinrError
@@ -18,7 +20,7 @@ FEWEST = 8  # rows of pixels whose slices are worth a piece: those beside it tak
 # What was measured (benchmarks/memory.py), rounded up: so many volumes of the lattice, entries of
 # sparse matrices per voxel of a slice and image, copies of the images; and what a block of slices
 # needs in between, in slices.
-VOLUMES, ENTRIES, IMAGES, BLOCK = 3, 2, 20, 240
+VOLUMES, ENTRIES, IMAGES, BLOCK = 3.25, 2, 12, 240
 OWN = 5  # volumes of the images' own lattice, while poses are searched for
 NUMBER, ENTRY = 4, 8  # bytes of a value, and of a matrix's entry with its index
 GIB = 2.0**30
@@ -27,58 +29,79 @@ GIB = 2.0**30
 class Lattice(NamedTuple):
     """Voxels along a pixel's edge; the rows of pixels whose slices are `together` (0: all).
 
+    `plain`: the same before, on the images' own lattice, and on that alone if `finer` is 1.
     `short`: it would be finer, or whole, if there were more memory.
     """
 
     finer: int
     together: int = 0
+    plain: int = 0
     short: bool = False
 
 
-def lattice(problem: Problem, team: Team, finer: int = 0, together: int = 0) -> Lattice:
+def lattice(problem: Problem, team: Team, options: AutoOptions) -> Lattice:
     """What was asked for, if anything; else rank 0's answer, on all ranks."""
-    rows = problem.grid.shape[0]
-    if together and (finer or FINEST) > 1:
-        return Lattice(finer or FINEST, together if together < rows else 0)
-    if finer:
-        return Lattice(finer)
-    free = free_memory(team.device)
-    agreed = torch.tensor(fitting(problem, free), device=team.device)
+    finest, rows = options.finer or FINEST, problem.grid.shape[0]
+    if options.together:
+        together = options.together if options.together < rows else 0
+        return Lattice(finest, together) if finest > 1 else Lattice(1, plain=together)
+    if options.finer and not options.memory:
+        return Lattice(finest)
+    free = options.memory * GIB or free_memory(team.device)
+    agreed = torch.tensor(fitting(problem, free, finest), device=team.device)
     team.copy_([agreed])
-    finer, together, short = agreed.tolist()
+    finer, together, plain, short = agreed.tolist()
     if not finer:
+        least = min(needed(problem, 1, some) for some in _pieces(problem))
+        limit = "allowed" if options.memory else "free"
         raise TomoinrError(
-            f"needs about {needed(problem, 1) / GIB:.2g} GiB of memory, but {free / GIB:.2g} GiB "
-            "are free: bin or crop the images (--prepare bin, --prepare crop), take a thinner box "
-            "(--depth), or set the solver's 'finer' to 1 to try all the same"
+            f"needs about {least / GIB:.2g} GiB of memory, but {free / GIB:.2g} GiB are {limit}: "
+            "bin or crop the images (--prepare bin, --prepare crop), take a thinner box (--depth), "
+            "or set the solver's 'finer' to 1 to try all the same"
         )
-    return Lattice(finer, together, bool(short))
+    return Lattice(finer, together, plain, bool(short))
 
 
-def fitting(problem: Problem, free: float) -> Lattice:
+def fitting(problem: Problem, free: float, finest: int = FINEST) -> Lattice:
     """The best for which so many bytes will do; `finer` is 0 if there is none."""
-    if needed(problem, FINEST) <= free:
-        return Lattice(FINEST)
+    plain, together = (
+        next((some for some in _pieces(problem) if needed(problem, finer, some) <= free), None)
+        for finer in (1, finest)
+    )
+    if plain is None:
+        return Lattice(0, short=True)
+    if together is None or finest == 1:
+        return Lattice(1, plain=plain, short=finest > 1 or plain > 0)
+    return Lattice(finest, together, plain, short=together + plain > 0)
+
+
+def _pieces(problem: Problem) -> list[int]:
+    """Rows whose slices may be together: all (0), or fewer and fewer of them."""
     rows = problem.grid.shape[0]
-    parts = range(2, rows // FEWEST + 1)
-    sizes = (-(-rows // count) for count in parts)
-    together = next((n for n in sizes if needed(problem, FINEST, n) <= free), 0)
-    if together:
-        return Lattice(FINEST, together, short=True)
-    return Lattice(int(needed(problem, 1) <= free), short=True)
+    return [0, *(-(-rows // count) for count in range(2, rows // FEWEST + 1))]
 
 
 def needed(problem: Problem, finer: int, together: int = 0) -> float:
     """Bytes that it takes at most to have so many rows' slices on such a lattice at a time."""
+    return max(_solving(problem, finer, together), _searching(problem))
+
+
+def _solving(problem: Problem, finer: int, together: int) -> float:
     own, shape = problem.grid.shape, problem.grid.finer(finer).shape
-    channels, views, _, _ = problem.series.images.shape
     held = min(together + 2 * MARGIN, own[0]) * finer if together else shape[0]
-    volumes = VOLUMES * held * prod(shape[1:]) + 2 * prod(own)
-    block = BLOCK * prod(shape[1:])
+    volumes = prod(own) + (VOLUMES * held + BLOCK) * prod(shape[1:])
+    return _bytes(problem, volumes, ENTRIES * prod(shape[1:]))
+
+
+def _searching(problem: Problem) -> float:
+    """For poses, on images that may be binned."""
+    own, bins = problem.grid.shape, binned(problem.series.shape[2])
+    volumes = prod(own) * (1 + OWN / bins**3) + BLOCK * prod(own[1:]) / bins**2
+    return _bytes(problem, volumes, 2 * ENTRIES * prod(own[1:]) / bins**2)
+
+
+def _bytes(problem: Problem, voxels: float, entries: float) -> float:
+    """Of voxels, and of a matrix's entries for each view, beside the images."""
+    channels, views, _, _ = problem.series.images.shape
     images = IMAGES * prod(problem.series.images.shape)
-    fine = channels * (volumes + block) + images
-    searching = channels * (OWN * prod(own) + BLOCK * prod(own[1:])) + images
-    return max(
-        NUMBER * fine + ENTRY * ENTRIES * views * prod(shape[1:]),
-        NUMBER * searching + ENTRY * 2 * ENTRIES * views * prod(own[1:]),
-    )
+    return NUMBER * (channels * voxels + images) + ENTRY * entries * views

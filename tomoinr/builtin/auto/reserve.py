@@ -82,6 +82,7 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
     for half in (0, 1):
         seen, unseen = order[half::2], order[1 - half :: 2]
         _learn(some, team, seen, weights[:, seen], error)
+        some.projector.forget()  # or these matrices are there beside those of the other half
         judge = part_of(some, unseen)
         for rows in (0, 1):
             mine = _every_other_band(sure[:, unseen], rows)

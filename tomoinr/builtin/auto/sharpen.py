@@ -15,6 +15,7 @@ from tomoinr.builtin.auto.hold_out import USUAL, best_caution, strength
 from tomoinr.builtin.auto.reserve import judged, reserve, set_free
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
+from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.noise import precision, weigh
 from tomoinr.builtin.pose_steps import Evidence, Proposal, propose
 from tomoinr.builtin.relocated import moved_to
@@ -86,8 +87,12 @@ class Sharpen(Stage):
     def leave(self, after: Stage) -> None:
         """Its variables are another's, or done with; so are the matrices of a coarser lattice."""
         if isinstance(after, Sharpen) and after.finer != self.finer:
-            self.problem.projector.forget()
+            self.forget()
         del self._state, self.problem, self.weights
+
+    def forget(self) -> None:
+        """No matrix of these tilts, or of this lattice, is used any more."""
+        self.problem.projector.forget()
 
     def _place(self, problem: Problem) -> None:
         """On this problem's lattice, with poses as they are now."""
@@ -99,13 +104,14 @@ class Sharpen(Stage):
         self.freed, self.asked = last.freed, last.asked
         if self._others is not None and any(p.requires_grad for p in self._own.poses.parameters()):
             change = self._move(last)
+            give_back()
             if same and self.finer > 1:
                 back = change.common * last.common < 0
                 self.longer = 1.0 if back else min(2 * last.longer, LONGEST)
             rays = self._rays()
             change.lengthened(self.longer).accept(self._own.poses)
             if not torch.equal(self._rays(), rays):
-                last.problem.projector.forget()  # no matrix of these tilts is used any more
+                last.forget()
             self.moved, self.common = change.motion, change.common
         self.weights = last.weights
         if not self._given:
@@ -115,6 +121,7 @@ class Sharpen(Stage):
         """How poses are to move: with their reserve, if images have just told that they need it."""
         held = reserve(self._own.poses)
         if self._asks and held:
+            last.forget()  # the band has matrices of its own
             problem = replace(last.problem, poses=self._own.poses)
             with doing("asking held-out rows for tilt angles"):
                 verdict = judged(problem, self._team, last.weights, last.error)
@@ -201,8 +208,10 @@ class Sharpen(Stage):
         """Weights of pixels, from what a model leaves of them if there is one; that of TV."""
         if model is not None and self._balance != "none":
             self._even_out(brightness(self._own.series, model, self.weights, self._balance))
+        del self.weights  # or they are there beside the new ones
         noise = weigh(self.problem.series.images, model)
         self.weights, self.error = noise.weights, noise.error
+        give_back()
         return self._strength()
 
     def _strength(self) -> Tensor:

@@ -7,26 +7,26 @@ together with it; else a Gauss–Newton step between any two stages makes them r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.auto.balance import Balance
 from tomoinr.builtin.auto.box import CUT_OFF, beyond, gathered, roomy, sharper
 from tomoinr.builtin.auto.course import part
-from tomoinr.builtin.auto.find_poses import NEAR, FindPoses
+from tomoinr.builtin.auto.find_poses import FindPoses
 from tomoinr.builtin.auto.fineness import Lattice, lattice
-from tomoinr.builtin.auto.piecewise import Piecewise
+from tomoinr.builtin.auto.options import AutoOptions
+from tomoinr.builtin.auto.plan import plan
 from tomoinr.builtin.auto.sharpen import Others, Sharpen
 from tomoinr.builtin.auto.stage import Stage
+from tomoinr.builtin.memory import return_at_once
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.spikes import despiked
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Ability, Problem, Solver
-from tomoinr.options import option
 from tomoinr.team import Team
 
 
@@ -122,48 +122,20 @@ class Auto(Solver):
         "projector": ("slices",),
     }
 
-    @dataclass(frozen=True)
-    class Options:
-        """Options of the automatic solver."""
-
-        steps: int = option(0, "steps in all; 0: as many as the parts below ask for", low=0)
-        preview: int = option(100, "iterations of TV on the images' own lattice", low=2)
-        pose_steps: int = option(400, "batches that find poses, where they are far off", low=1)
-        capture: float = option(2.0, "pixels by which such poses may be off", low=0)
-        finer: int = option(
-            0,
-            "voxels along a pixel's edge, in the last part; 0: 2, or 1 where memory is short",
-            low=0,
-            high=4,
-        )
-        together: int = option(
-            0,
-            "rows of pixels whose slices are on finer voxels at a time, from which memory follows; "
-            "0: all, or as many as memory has room for",
-            low=0,
-        )
-        rounds: int = option(6, "times that poses and noise are found anew on it", low=0)
-        round_steps: int = option(45, "iterations of TV in each round", low=1)
-        caution: float = option(
-            0.0,
-            "edges kept down, in standard errors of a voxel that all views see; 0: as held-out "
-            "images say",
-            low=0,
-        )
-        balance: Balance = option(
-            "gain", "what of each image's brightness is evened out: its gain, or its offset as well"
-        )
-
+    Options = AutoOptions
     presets = {"fast": {"rounds": 2, "round_steps": 30}, "best": {"rounds": 8, "round_steps": 60}}
 
-    def __init__(self, options: Options, others: Others | None = tuple) -> None:
+    def __init__(self, options: AutoOptions, others: Others | None = tuple) -> None:
         self.options, self._others = options, others
 
     def init(self, problem: Problem, team: Team) -> AutoState:
         """The plan."""
         problem = prepared(problem, team)
         made = partial(plan, problem, team, self.options, self._others)
-        return AutoState(made, lattice(problem, team, self.options.finer, self.options.together))
+        chosen = lattice(problem, team, self.options)
+        if chosen.plain:
+            return_at_once()
+        return AutoState(made, chosen)
 
     def step(self, problem: Problem, state: AutoState, team: Team) -> Tensor:  # type: ignore[override]
         """One step of the stage under way; at the end the result goes into the volume."""
@@ -182,62 +154,6 @@ class Auto(Solver):
         return state.step >= state.of
 
 
-def plan(
-    problem: Problem, team: Team, options: Auto.Options, others: Others | None, on: Lattice
-) -> list[Stage]:
-    """A preview, a search for poses if they are free, a second preview, rounds on finer voxels.
-
-    Where these are not all there at once, as many steps go into two passes over them, after half
-    the rounds on the images' own lattice.
-    """
-    half = options.preview // 2
-    rounds = options.rounds // 2 if on.together else options.rounds
-    sharpen = partial(
-        Sharpen, problem, team, caution=options.caution, balance=options.balance, others=others
-    )
-    outline: list[tuple[int, Any]] = [
-        (half, partial(sharpen, finer=1, name=f"preview {i} of 2")) for i in (1, 2)
-    ]
-    if any(p.requires_grad for p in problem.poses.parameters()):
-        # Where another run moves most of the poses, the rest are always searched for.
-        near = 0.0 if others is None else NEAR
-        search = partial(FindPoses, problem, team, capture=options.capture, near=near)
-        outline.insert(1, (options.pose_steps, search))
-    outline += [
-        (
-            options.round_steps,
-            partial(
-                sharpen,
-                finer=1 if on.together else on.finer,
-                name=f"round {i} of {rounds}",
-                asks=i == 1,
-            ),
-        )
-        for i in range(1, rounds + 1)
-    ]
-    if on.together:
-        parts = -(-problem.grid.shape[0] // on.together)
-        passed = partial(
-            Piecewise,
-            problem,
-            team,
-            finer=on.finer,
-            parts=parts,
-            caution=options.caution,
-            balance=options.balance,
-            others=others,
-        )
-        outline += [
-            (
-                parts * max(options.rounds * options.round_steps // 2, 1),
-                partial(passed, name=f"finer voxels, pass {i} of 2", followed=i == 1),
-            )
-            for i in (1, 2)
-        ]
-    lengths = _fitted([steps for steps, _ in outline], options.steps)
-    return [make(steps=n) for n, (_, make) in zip(lengths, outline, strict=True) if n]
-
-
 def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
     """What was found out on the way."""
     for stage in state.stages:
@@ -250,13 +166,8 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
         yield tilts_in_words(last, problem)
     if isinstance(last, Sharpen) and last.uneven:
         yield f"the images' gains differed by {100 * last.uneven:.1f} % (rms) and were evened out"
-    if state.lattice.short and state.lattice.together:
-        yield (
-            f"memory is short: finer voxels for {state.lattice.together} rows of pixels at a time, "
-            "which takes longer and is a little less sharp"
-        )
-    elif state.lattice.short:
-        yield "memory is short: voxels as large as pixels, where finer ones are sharper"
+    if state.lattice.short:
+        yield f"memory is short: {_makeshift(state.lattice)}"
     if isinstance(last, Sharpen):
         yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"
     share = beyond(problem.series)
@@ -265,6 +176,17 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
             f"the specimen goes on beyond the images (their edges are {share:.2f} times as bright "
             "as their mean): reconstructed in a larger box, less sure near x and z edges"
         )
+
+
+def _makeshift(lattice: Lattice) -> str:
+    """What memory has room for, in words."""
+    if lattice.together:
+        return (
+            f"finer voxels for {lattice.together} rows of pixels at a time, which takes longer and "
+            "is a little less sharp"
+        )
+    pieces = f", for {lattice.plain} rows of them at a time" if lattice.plain else ""
+    return f"voxels as large as pixels{pieces}, where finer ones are sharper"
 
 
 def tilts_in_words(last: Sharpen, problem: Problem) -> str:
@@ -296,11 +218,3 @@ def prepared(problem: Problem, team: Team) -> Problem:
     if beyond(series) < CUT_OFF:
         return problem
     return moved_to(problem, roomy(problem.grid), team.device)
-
-
-def _fitted(lengths: list[int], steps: int) -> list[int]:
-    """Stages shortened or lengthened in proportion to `steps` in all; 0: as they are."""
-    if steps == 0:
-        return lengths
-    ends = [round(steps * sum(lengths[: i + 1]) / sum(lengths)) for i in range(len(lengths))]
-    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

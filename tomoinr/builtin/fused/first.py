@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tomoinr.builtin.auto.solver import Auto
+from tomoinr.builtin.auto.options import AutoOptions
 from tomoinr.builtin.fused.leading import seen_by, spread
 from tomoinr.builtin.fused.single import Single
 from tomoinr.builtin.pose_steps import Evidence
@@ -25,7 +25,7 @@ class First:
     """
 
     def __init__(
-        self, problem: Problem, channels: Sequence[int], options: Auto.Options, team: Team
+        self, problem: Problem, channels: Sequence[int], options: AutoOptions, team: Team
     ) -> None:
         self._whole, self._team, self.channels = problem, team, tuple(channels)
         self._seen = seen_by(problem.series, channels)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.auto.find_poses import Chosen
+from tomoinr.builtin.auto.options import AutoOptions
 from tomoinr.builtin.auto.sharpen import Others, Sharpen
 from tomoinr.builtin.auto.solver import Auto, AutoState
 from tomoinr.builtin.fused.leading import recorded, seen_by
@@ -52,7 +53,7 @@ class Single:
         self,
         problem: Problem,
         channel: int,
-        options: Auto.Options,
+        options: AutoOptions,
         team: Team,
         before: Sequence[int] = (),
         others: Others | None = None,
