@@ -88,11 +88,11 @@ class JointState:
         return seen[-1][1] if seen else None
 
     def begin(self, team: Team) -> None:
-        """Step sizes of this moment, no gradients, and the noise where a loss needs it."""
+        """Step sizes of this moment, and the noise where a loss needs it."""
         if self.step == self._half_steps > 0:
             self._half.projector.forget()
+            self._half = self._whole
         self._optimisers.schedule(self._progress)
-        self._optimisers.zero_grad()
         if self._options.loss in NEEDS_NOISE:
             self._measure(team)
 
@@ -143,6 +143,7 @@ class JointState:
         """Move, keep voxels from going negative, average, and judge; at the end, settle."""
         before = [pose.clone() for pose in self._poses]
         self._optimisers.step()
+        self._optimisers.zero_grad()  # which frees as much as the volume takes
         self.moved = _distance(before, self._poses)
         if self.linear:
             self._volume[0].clamp_(min=0)

@@ -74,7 +74,8 @@ class LinearMap:
 
     def _backs(self, images: Tensor) -> Iterator[Part]:
         for block in self._blocks:
-            rows = images[:, :, block.rows] / self._unit
+            rows = images[:, :, block.rows]
+            rows = rows if self._unit == 1 else rows / self._unit  # else it is a copy
             yield from self._by_area(block.slices, block.adjoint(rows))
 
     def _by_area(self, slices: slice, back: Tensor) -> Iterator[Part]:

@@ -12,6 +12,8 @@ import torch
 
 ROOT = Path("/")
 MMAP_THRESHOLD = -3  # as <malloc.h> has it
+# Numbers: a tensor of so many or more may be kept in 16 bits, if it only says how far a step goes.
+LARGE = 1 << 20
 # A controller's folder, and its names for a limit, for what is used, and for what of that is files
 # that would make room.
 GROUPS = {

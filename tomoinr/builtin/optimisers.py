@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from tomoinr.builtin.adam import SLOWEST, ShortAdam
+from tomoinr.builtin.memory import LARGE
 from tomoinr.builtin.muon import Muon
 from tomoinr.interfaces import Problem
 
@@ -64,9 +66,13 @@ def _made(problem: Problem, options: Joint.Options) -> Iterator[torch.optim.Opti
     others = [p for p, chosen in zip(weights, by_muon, strict=True) if not chosen]
     if matrices:
         yield Muon(matrices, lr=options.matrix_rate * options.rate, momentum=0.95)
-    if others:
-        rate = options.rate * problem.volume.rate
-        yield torch.optim.Adam(others, lr=rate, betas=options.betas)
+    rate = options.rate * problem.volume.rate
+    large = [p for p in others if p.numel() >= LARGE and options.betas[1] <= SLOWEST]
+    small = [p for p in others if all(p is not other for other in large)]
+    if large:
+        yield ShortAdam(large, lr=rate, betas=options.betas)
+    if small:
+        yield torch.optim.Adam(small, lr=rate, betas=options.betas)
     poses = [p for p in problem.poses.parameters() if p.requires_grad]
     if poses:
         group = {"params": poses, "poses": True}

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from math import frexp
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from tomoinr.builtin.blocks import portions
 from tomoinr.builtin.linear import LinearMap, inverse_
+from tomoinr.builtin.memory import LARGE
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.state import Iterate
 from tomoinr.team import Team
+
+ROOM = 2.0**6  # in 16 bits, inverse sums fit in, though the largest be a million times the smallest
+
+
+class Inverse(NamedTuple):
+    """1 / sums, in a unit; zero where nothing was summed."""
+
+    values: Tensor
+    unit: float
+
+    @classmethod
+    def of(cls, sums: Tensor, along: int, short: bool) -> Inverse:
+        """Of sums that are used up; `along`: the dimension of y; `short`: 16 bits will do.
+
+        Where images are in place all slices are alike: kept once, and in full, to be ASTRA's own.
+        Others may be rounded to 5e-4 of a step, which leads to the same place.
+        """
+        # A power of two, so that how numbers are rounded does not depend on it.
+        unit = ROOM / 2.0 ** frexp(float(sums.max()))[1]
+        values = inverse_(sums)
+        one = values.narrow(along, 0, 1)
+        if torch.equal(values, one.expand_as(values)):
+            return cls(one.clone().expand_as(values), 1.0)
+        return cls(values.div_(unit).half(), unit) if short else cls(values, 1.0)
 
 
 class SirtState(Iterate):
@@ -25,9 +51,12 @@ class SirtState(Iterate):
     def __init__(self, problem: Problem, team: Team) -> None:
         super().__init__()
         self.map = LinearMap(problem, team)
-        voxels = self.map.parameter.data
-        self.rows = inverse_(self.map.forward(voxels.new_ones(()).expand_as(voxels)))
-        self.columns = [_alike(inverse_(sums)) for _, sums in self.map.adjoints(self.map.ones())]
+        voxels, short = self.map.parameter.data, self.map.voxels >= LARGE
+        rows = self.map.forward(voxels.new_ones(()).expand_as(voxels))
+        self.rows = Inverse.of(rows, 2, short)
+        del rows
+        backs = self.map.adjoints(self.map.ones())
+        self.columns = [Inverse.of(sums, 1, short) for _, sums in backs]
 
     def state_dict(self) -> dict[str, Any]:
         """The step; the iterate goes where it is looked for, into the volume."""
@@ -68,25 +97,26 @@ class Sirt(Solver):
         voxels = state.map.parameter.data
         residual = state.map.residual(voxels)
         loss = state.map.mean_square(residual)
-        residual.mul_(state.rows)
-        for (part, back), columns in zip(state.map.adjoints(residual), state.columns, strict=True):
-            for some in portions(back):
-                now, step = voxels[:, part][:, some], back[:, some].mul_(columns[:, some])
-                now.sub_(step, alpha=self.options.relaxation)
-                if self.options.positive:
-                    now.clamp_(min=0)
+        for images, rows in zip(residual.unbind(1), state.rows.values.unbind(1), strict=True):
+            images.mul_(rows)  # one after the other, since rows become longer numbers for it
+        columns = iter(state.columns)
+        for part, back in state.map.adjoints(residual):
+            self._move(voxels[:, part], back, next(columns), state.rows.unit)
+            del back  # or it is there while the next is made
         state.map.slab.fill_(voxels)
         state.step += 1
         if self.done(problem, state):
             state.map.publish()
         return loss
 
+    def _move(self, voxels: Tensor, back: Tensor, columns: Inverse, unit: float) -> None:
+        """Some slices, by what their residuals say of them (in a unit); that is used up."""
+        for some in portions(back):
+            now, step = voxels[:, some], back[:, some].mul_(columns.values[:, some])
+            now.sub_(step, alpha=self.options.relaxation * unit * columns.unit)
+            if self.options.positive:
+                now.clamp_(min=0)
+
     def done(self, problem: Problem, state: SirtState) -> bool:  # type: ignore[override]
         """After the iterations asked for."""
         return state.step >= self.options.steps
-
-
-def _alike(voxels: Tensor) -> Tensor:
-    """Slices that are all the same, as where images are in place, take up no more than one."""
-    one = voxels[:, :1].expand_as(voxels)
-    return one[:, :1].clone().expand_as(voxels) if torch.equal(voxels, one) else voxels

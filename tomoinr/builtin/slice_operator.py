@@ -135,11 +135,21 @@ def _spread(matrix: Tensor, images: Tensor, voxels: int) -> Tensor:
     together = _together(images, slices)
     for source, target in zip(images, out, strict=True):
         for some, done in zip(source.split(together, 1), target.split(together), strict=True):
-            pixels = some.transpose(1, 2).contiguous()
-            both = torch.cat((pixels, pixels.flip(1)), 2).flatten(0, 1)
-            front, back = (matrix @ both).split(some.shape[1], 1)
-            done.copy_(torch.cat((front, back[: voxels // 2].flip(0))).T)
+            _put(matrix @ _both_ways(some), done)
     return out
+
+
+def _both_ways(images: Tensor) -> Tensor:
+    """(T, slices, columns) → (T · columns, 2 slices): as they are, then mirrored."""
+    pixels = images.transpose(1, 2)
+    return torch.cat((pixels, pixels.flip(1)), 2).flatten(0, 1)
+
+
+def _put(both: Tensor, slices: Tensor) -> None:
+    """(half of z·x, 2 slices) → (slices, z·x): `_halves` undone."""
+    count, voxels = slices.shape
+    slices[:, : len(both)] = both[:, :count].T
+    slices[:, len(both) :] = both[: voxels // 2, count:].flip(0).T
 
 
 def _together(tensor: Tensor, slices: int) -> int:

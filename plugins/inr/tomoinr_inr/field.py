@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import product, starmap
 from math import ceil, expm1, log
 from typing import Any, ClassVar, NamedTuple
@@ -28,6 +27,7 @@ CHUNK = 1 << 18  # points at a time on a GPU, where no gradient keeps them
 # Bytes of activations kept for the gradient of a call, by device, counted as on a lattice; those
 # of further points are computed anew, which costs a twentieth to a quarter more time.
 KEPT = {"cpu": 1 << 25, "cuda": 1 << 33}
+WORTH = 1 / 8  # of a call's points: of fewer, activations are not kept, since little time is saved
 
 
 class Encoding(nn.Module, ABC):
@@ -62,9 +62,13 @@ class Encoding(nn.Module, ABC):
 class Block(NamedTuple):
     """So many points, how their features are made, and of which tensors."""
 
-    encode: Callable[[], Tensor]
+    encode: Callable[..., Tensor]
     sources: Pieces
     points: int
+
+    def features(self) -> Tensor:
+        """(features, n)"""
+        return self.encode(*self.sources)
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,8 @@ class Field(nn.Module):
         """Density at points (..., 3) in Å: (..., channels)."""
         unit, inside = self._frame.points(points.reshape(-1, 3))
         size = self._block(unit.device, unit.shape[1], self.encoding.block)
-        at, learnt = self.encoding.at, tuple(self.encoding.parameters())
-        parts = unit.split(size, dim=1)
-        blocks = (Block(partial(at, part), (part, *learnt), size) for part in parts)
+        learnt, parts = tuple(self.encoding.parameters()), unit.split(size, dim=1)
+        blocks = (Block(self._at, (part, *learnt), size) for part in parts)
         values = self._evaluate(blocks, unit.shape[1]).mul_(inside)
         return values.T.reshape(*points.shape[:-1], len(values))
 
@@ -111,7 +114,7 @@ class Field(nn.Module):
             self.encoding.on(axes, high, deep),
             product(range(ceil(ny / high)), range(ceil(nz / deep))),
         )
-        blocks = (Block(partial(joined, *pieces), pieces, points) for pieces in tiles)
+        blocks = (Block(joined, pieces, points) for pieces in tiles)
         values = self._evaluate(blocks, inside.numel()).mul_(inside.flatten())
         return values.reshape(-1, *inside.shape)
 
@@ -120,27 +123,32 @@ class Field(nn.Module):
         if not torch.is_grad_enabled():
             return _joined(self._values(), blocks, self.network.last, points)
         evaluate, parts, done, nominal = self._values(), [], 0, 0
+        worth = self._keeps(int(points * WORTH))
         for block in blocks:
             nominal += block.points
-            if not self._keeps(nominal):
+            if not (worth and self._keeps(nominal)):
                 parts.append(self._anew([block, *blocks], points - done))
                 break
             parts.append(evaluate(block))
             done += parts[-1].shape[1]
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def _values(self) -> Evaluate:
         """What makes a block its values, with weights made ready once."""
         layers = self.network.layers()
-        return lambda block: self._positive(layers(block.encode()))
+        return lambda block: self._positive(layers(block.features()))
+
+    def _at(self, unit: Tensor, *learnt: Tensor) -> Tensor:
+        """Features of scattered points, made of these and of what is learnt."""
+        return self.encoding.at(unit)
 
     def _anew(self, blocks: list[Block], points: int) -> Tensor:
         """Values that keep nothing for the gradient but what they are made of."""
         weights = tuple(self.network.parameters())
         pieces = (piece for block in blocks for piece in block.sources)
-        learnt = {id(source): source for source in (*pieces, *weights) if source.requires_grad}
+        made_of = {id(piece): piece for piece in (*pieces, *weights)}
         values: Tensor = _Anew.apply(
-            self._values, weights, blocks, points, self.network.last, *learnt.values()
+            self._values, len(weights), blocks, points, self.network.last, *made_of.values()
         )
         return values
 
@@ -174,34 +182,43 @@ class _Anew(torch.autograd.Function):
 
     Nothing else is left behind on the way forward, not even a node of a graph for each block:
     thousands of them between large tensors leave holes in a CPU's memory that nothing fits in any
-    more. So do thousands of gradients, which is why all are summed up in one place.
+    more. So do thousands of gradients, which is why all are summed up in one place. Tensors are
+    saved, and blocks know their numbers, so that they are let go before their own graph is walked.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
         ready: Callable[[], Evaluate],
-        weights: Pieces,
+        weights: int,
         blocks: list[Block],
         points: int,
         like: Tensor,
-        *learnt: Tensor,
+        *made_of: Tensor,
     ) -> Tensor:
-        ctx.ready, ctx.weights, ctx.blocks, ctx.learnt = ready, weights, blocks, learnt
+        number = {id(one): i for i, one in enumerate(made_of)}
+        ctx.blocks = [
+            (block.encode, [number[id(source)] for source in block.sources], block.points)
+            for block in blocks
+        ]
+        ctx.ready, ctx.weights = ready, range(len(made_of) - weights, len(made_of))
+        ctx.save_for_backward(*made_of)
         return _joined(ready(), blocks, like, points)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        totals, done = {id(one): torch.zeros_like(one) for one in ctx.learnt}, 0
-        for block in ctx.blocks:
+        made_of, done = ctx.saved_tensors, 0
+        totals = [torch.zeros_like(one) if one.requires_grad else None for one in made_of]
+        for encode, numbers, points in ctx.blocks:
             with torch.enable_grad():
-                values = ctx.ready()(block)
-            sources = [one for one in (*block.sources, *ctx.weights) if id(one) in totals]
+                values = ctx.ready()(Block(encode, tuple(made_of[i] for i in numbers), points))
+            learnt = [i for i in (*numbers, *ctx.weights) if made_of[i].requires_grad]
             grad = grads[0][:, done : done + values.shape[1]]
-            for one, part in zip(sources, torch.autograd.grad(values, sources, grad), strict=True):
-                totals[id(one)] += part
+            parts = torch.autograd.grad(values, [made_of[i] for i in learnt], grad)
+            for i, part in zip(learnt, parts, strict=True):
+                totals[i] += part
             done += values.shape[1]
-        return None, None, None, None, None, *totals.values()
+        return None, None, None, None, None, *totals
 
 
 def _joined(evaluate: Evaluate, blocks: Iterable[Block], like: Tensor, points: int) -> Tensor:

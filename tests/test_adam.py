@@ -1,0 +1,90 @@
+"""Adam in 16 bits: it walks the path of torch's own, and goes on from where it was."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from tomoinr.builtin import adam, optimisers
+from tomoinr.builtin.adam import ShortAdam
+from tomoinr.builtin.joint import Joint
+from tomoinr.builtin.optimisers import Optimisers
+from tomoinr.testing.solvers import small_problem
+
+BETAS = 0.9, 0.99
+
+
+@pytest.fixture(autouse=True)
+def many_portions(monkeypatch):
+    monkeypatch.setattr(adam, "PORTION", 64)
+
+
+def start():
+    return nn.Parameter(torch.linspace(-1, 1, 300).reshape(3, 100).clone())
+
+
+def walk(parameter, optimiser, steps, size=1.0, first=0):
+    """Slopes as of random batches: noisy, of all sizes, and for some numbers rare."""
+    for step in range(first, first + steps):
+        random = torch.Generator().manual_seed(step)
+        noise = 1 + torch.randn(parameter.shape, generator=random)
+        rare = (torch.arange(300) % 7 > 0) | (step % 20 == 0)
+        weights = torch.logspace(-3, 3, 300) * rare
+        parameter.grad = size * parameter.detach() * noise * weights.reshape(parameter.shape)
+        optimiser.step()
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-3, 1e12])
+def test_the_path_is_that_of_torch(size):
+    """Whatever the unit, except for torch's own floor."""
+    ours, theirs = start(), start()
+    walk(ours, ShortAdam([ours], lr=3e-3, betas=BETAS), 200, size)
+    walk(theirs, torch.optim.Adam([theirs], lr=3e-3, betas=BETAS), 200, size)
+    moved, off = (float((p - q).detach().norm()) for p, q in ((theirs, start()), (ours, theirs)))
+    assert moved > 1e-3 and off < 2e-3 * moved
+
+
+def test_what_is_forgotten_is_forgotten():
+    """A root that no slope renews fades as fast as torch's: it does not stay for rounding."""
+    ours, theirs = start(), start()
+    pair = ShortAdam([ours], 1e-2, BETAS), torch.optim.Adam([theirs], 1e-2, BETAS)
+    for parameter, optimiser in zip((ours, theirs), pair, strict=True):
+        for step in range(300):
+            parameter.grad = torch.full_like(parameter, 1.0 if step == 0 else 0.0)
+            optimiser.step()
+    short, state = pair[0].state[ours], pair[1].state[theirs]
+    root = short["root"][:64].float() * short["units"][0, 1]
+    assert torch.allclose(root, state["exp_avg_sq"].sqrt()[0, :64], rtol=0.02)
+
+
+def test_it_goes_on_to_the_last_bit():
+    parameter = start()
+    optimiser = ShortAdam([parameter], 1e-2, BETAS)
+    walk(parameter, optimiser, 5)
+    other = nn.Parameter(parameter.detach().clone())
+    resumed = ShortAdam([other], 1e-2, BETAS)
+    resumed.load_state_dict(deepcopy(optimiser.state_dict()))
+    assert resumed.state[other]["root"].dtype == torch.float16
+    for one, its in ((parameter, optimiser), (other, resumed)):
+        walk(one, its, 5, first=5)
+    assert torch.equal(other, parameter)
+
+
+def test_moments_take_up_half():
+    parameter = nn.Parameter(torch.zeros(100, 300))
+    optimiser = ShortAdam([parameter], 1e-2, BETAS)
+    parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    kept = sum(t.nbytes for t in optimiser.state[parameter].values() if isinstance(t, torch.Tensor))
+    assert kept < 1.2 * parameter.nbytes
+
+
+@pytest.mark.parametrize(
+    ("large", "second", "short"), [(True, 0.99, 1), (False, 0.99, 0), (True, 0.999, 0)]
+)
+def test_it_moves_large_parameters_whose_memory_is_short(large, second, short, monkeypatch):
+    problem = small_problem()
+    monkeypatch.setattr(optimisers, "LARGE", problem.volume.values.numel() + 1 - large)
+    made = Optimisers(problem, Joint.Options(betas=(0.9, second))).members
+    assert sum(isinstance(optimiser, ShortAdam) for optimiser in made) == short
