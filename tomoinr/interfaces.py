@@ -61,6 +61,13 @@ class Volume(Component, nn.Module, ABC):
     channels: int
     rate: float = 1e-3
 
+    def heed(self, series: TiltSeries) -> tuple[str, ...]:
+        """Settle what depends on the images, before anything is learned; what was found, in words.
+
+        It is kept in buffers, which become rank 0's, and must stay when the volume is asked again.
+        """
+        return ()
+
     @abstractmethod
     def density(self, points: Tensor) -> Tensor:
         """Density at points (..., 3) in Å: (..., channels); zero or smooth outside the box."""

@@ -139,6 +139,19 @@ class SquaredAndSpare(Voxels):
         return super().density(points).square()
 
 
+class Unsettled(Voxels):
+    """Keeps what it was told where no checkpoint finds it; `fickle`: not even there."""
+
+    fickle, told = False, False
+
+    def heed(self, series):
+        if self.told and not self.fickle:
+            return ()
+        self.told = True
+        self.values.data.fill_(series.images.mean())
+        return ("told",)
+
+
 def stirred(wrong):
     volume = wrong(Voxels.Options(), volumes.GRID, 1)
     stir(volume, 0.1)
@@ -155,6 +168,13 @@ def test_a_volume_that_is_not_restored():
     with caught(match="register_buffer"):
         build = partial(Forgetful, Voxels.Options())
         VolumeContract().test_state_round_trip(stirred(Forgetful), build)
+
+
+@pytest.mark.parametrize("fickle", [False, True])
+def test_a_volume_that_images_settle_twice(fickle, monkeypatch):
+    monkeypatch.setattr(Unsettled, "fickle", fickle)
+    with caught(match="settled twice"):
+        VolumeContract().test_what_images_settle_stays(partial(Unsettled, Voxels.Options()))
 
 
 def test_a_volume_with_a_spare_parameter_that_calls_itself_linear():

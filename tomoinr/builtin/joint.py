@@ -95,8 +95,10 @@ class Joint(Solver):
         self.options = options
 
     def init(self, problem: Problem, team: Team) -> JointState:
-        """Data, optimisers and the running average."""
-        return JointState(problem, self.options)
+        """Data, optimisers and the running average, once the volume knows the images."""
+        notes = problem.volume.heed(problem.series)
+        team.copy_(problem.volume.buffers())
+        return JointState(problem, self.options, notes)
 
     def step(self, problem: Problem, state: JointState, team: Team) -> Tensor:  # type: ignore[override]
         """One batch; the loss shown is its mean squared residual, unfiltered, plus the priors."""

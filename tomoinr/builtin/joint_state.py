@@ -36,9 +36,11 @@ CALIBRATED = (0.4, 0.6, 0.8)  # parts of the run after which noise is measured a
 class JointState:
     """The data as seen now, optimisers and their schedules, the noise, averaged weights."""
 
-    def __init__(self, problem: Problem, options: Joint.Options) -> None:
+    def __init__(
+        self, problem: Problem, options: Joint.Options, notes: tuple[str, ...] = ()
+    ) -> None:
         images = problem.series.images
-        self.step = 0
+        self.step, self.notes = 0, notes
         self.unit = float(images.std()) or 1.0
         self.shares = shares(problem.series)
         self.budget = options.batch or 8 * problem.series.shape[0] * problem.series.shape[2]

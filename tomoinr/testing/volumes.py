@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import pytest
 import torch
 
+from tomoinr.data import TiltSeries
 from tomoinr.geometry import Grid
 from tomoinr.interfaces import Ability, Volume
 from tomoinr.testing.parts import KEPT, AnyPart, Build, error, restored, stir, unreached
 
 GRID = Grid((6, 5, 7), 2.5, (1.0, -2.0, 3.0))
+
+
+def _images() -> tuple[torch.Tensor, torch.Tensor]:
+    """A gentle slope, and noise: two series (tilts, rows, columns)."""
+    rows, _, columns = GRID.shape
+    slope = torch.linspace(0, 1, columns).expand(3, rows, columns)
+    return slope, torch.rand(3, rows, columns, generator=torch.Generator().manual_seed(0))
 
 
 class VolumeContract(AnyPart):
@@ -59,6 +68,16 @@ class VolumeContract(AnyPart):
         """A fresh volume given the saved state is the same volume."""
         again: Volume = restored(volume, build(GRID, volume.channels))
         assert torch.equal(again.density(GRID.points()), volume.density(GRID.points())), KEPT
+
+    def test_what_images_settle_stays(self, build: Build) -> None:
+        """Asked again with other images it has nothing to say; nor has one with its state."""
+        flat, fine = (TiltSeries(i, torch.tensor([-60.0, 0, 60]), GRID.spacing) for i in _images())
+        volume: Volume = build(GRID, 1)
+        volume.heed(flat)
+        state = copy.deepcopy(volume.state_dict())
+        for one in (volume, restored(volume, build(GRID, 1))):
+            assert one.heed(fine) == (), "settled twice"
+            assert all(torch.equal(state[name], value) for name, value in one.state_dict().items())
 
     def test_linear_volumes_are_linear_in_one_parameter(self, volume: Volume) -> None:
         """2 x + 3 y has the density of 2 x plus 3 y."""

@@ -26,11 +26,17 @@ def phases(y: Tensor, z: Tensor, x: Tensor) -> Tensor:
 
 
 class Waves(Encoding):
-    """sin(ω (W p + b)), or sin(ω sinh(2 (W p + b))): `width` features."""
+    """sin(ω (W p + b)), or sin(ω sinh(2 (W p + b))): `width` features.
+
+    The other weights start alike whatever ω is, which may be set as long as nothing is learned.
+    """
+
+    omega: Tensor
 
     def __init__(self, width: int, omega: float, hyperbolic: bool = False) -> None:
         super().__init__()
-        self._omega, self._hyperbolic = omega, hyperbolic
+        self._hyperbolic = hyperbolic
+        self.register_buffer("omega", torch.tensor(float(omega)))
         self.weight = nn.Parameter(torch.empty(width, 3).uniform_(-1 / 3, 1 / 3))
         self.bias = nn.Parameter(torch.empty(width).uniform_(-1 / math.sqrt(3), 1 / math.sqrt(3)))
 
@@ -52,8 +58,8 @@ class Waves(Encoding):
         return 4 * len(self.bias) * (2 if self._hyperbolic else 1)
 
     def _scaled(self) -> tuple[Tensor, Tensor]:
-        scale = 2.0 if self._hyperbolic else self._omega
+        scale = 2.0 if self._hyperbolic else self.omega
         return scale * self.weight, scale * self.bias
 
     def _wave(self, phases: Tensor) -> Tensor:
-        return sine(self._omega * phases.sinh()) if self._hyperbolic else sine(phases)
+        return sine(self.omega * phases.sinh()) if self._hyperbolic else sine(phases)
