@@ -147,6 +147,15 @@ def test_reconstruct_writes_all_and_its_recipe_does_it_again(tomoinr, here):
     assert recipe["output"] == {"folder": ".", "order": "imod"}
 
 
+def test_parts_take_options_where_they_are_named(tomoinr, here):
+    words = ("--solver", "sirt:steps=3,relaxation=0.5", "--poses", "fixed", "--out", "out")
+    assert tomoinr("reconstruct", "stack.mrc", *words)[0] == 0
+    recipe = tomllib.loads((here / "out/recipe.toml").read_text())
+    assert recipe["solver"] == {"name": "sirt", "steps": 3, "relaxation": 0.5, "positive": True}
+    code, _, told = tomoinr("reconstruct", "stack.mrc", "--solver", "sirt:step=3", "--out", "other")
+    assert code and "step" in told and "steps" in told and not (here / "other").exists()
+
+
 def test_a_recipe_says_who_made_it_and_what_was_used(tomoinr, here):
     assert tomoinr("reconstruct", "stack.mrc", "--solver", "sirt", "--out", "out")[0] == 0
     text = (here / "out/recipe.toml").read_text()

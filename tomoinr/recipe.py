@@ -31,16 +31,16 @@ class Choice:
 
     @classmethod
     def of(cls, value: str | Mapping[str, Any], where: str) -> Choice:
-        """From a name, or from a table with a `name`."""
+        """From a name, `name:option=value,option=value`, or from a table with a `name`."""
         if isinstance(value, str):
-            return cls(value)
+            return cls.written(value)
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
             raise TomoinrError(f'{where}: give a name, or a table with name = "…" and options')
         return cls(value["name"], {k: v for k, v in value.items() if k != "name"})
 
     @classmethod
     def written(cls, text: str) -> Choice:
-        """From a word of the command line: `name`, or `name:option=value,option=value`."""
+        """From one word."""
         name, _, rest = text.partition(":")
         table: dict[str, Any] = {"name": name}
         for pair in filter(None, re.split(r",(?![^\[]*\])", rest)):  # not within a list

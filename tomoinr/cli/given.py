@@ -48,10 +48,12 @@ def _part(kind: str, meaning: str) -> Any:
     return typer.Option(help=meaning, autocompletion=named(kind), rich_help_panel=PARTS)
 
 
-Volume = Annotated[str | None, _part("volume", "What is learned: siren, voxels, …")]
+Volume = Annotated[str | None, _part("volume", "What is learned: voxels, siren:omega=20, …")]
 Poses = Annotated[str | None, _part("poses", "Pose model: fixed, shift, rigid, …")]
 Projector = Annotated[str | None, _part("projector", "How rays pass it: slices, quadrature, …")]
-Solver = Annotated[str | None, _part("solver", "How it is found: auto, joint, tv, sirt, fbp, …")]
+Solver = Annotated[
+    str | None, _part("solver", "How it is found: auto, joint, tv, sirt:steps=30, …")
+]
 Priors = Annotated[list[str] | None, _part("prior", "What is likely: tv, sparsity, …; repeatable.")]
 Speed = Annotated[Quality, typer.Option(help="Time against quality.", rich_help_panel=PARTS)]
 Images = Annotated[Path, typer.Argument(help="The tilt series (MRC, or what a plugin reads).")]
@@ -102,7 +104,4 @@ def choices(words: Iterable[str | Mapping[str, Any]] | None) -> list[Choice]:
     """Parts from the command line; a command that is repeated has them as tables."""
     from tomoinr.recipe import Choice  # imports torch: only when there is work
 
-    return [
-        Choice.written(word) if isinstance(word, str) else Choice.of(word, "a step")
-        for word in words or ()
-    ]
+    return [Choice.of(word, "a step") for word in words or ()]

@@ -98,7 +98,7 @@ def _chosen(
 ) -> dict[str, Any]:
     """Sections of the parts that are named."""
     named = {"volume": volume, "poses": poses, "projector": projector, "solver": solver}
-    table: dict[str, Any] = {kind: Choice(name).table() for kind, name in named.items() if name}
+    table: dict[str, Any] = {k: Choice.of(name, k).table() for k, name in named.items() if name}
     return table | ({"prior": prior} if prior else {})
 
 

@@ -54,10 +54,11 @@ def lattice(problem: Problem, team: Team, options: AutoOptions) -> Lattice:
     if not finer:
         least = min(needed(problem, 1, some) for some in _pieces(problem))
         limit = "allowed" if options.memory else "free"
+        way_out = "allow more" if options.memory else "set its 'finer' to 1 to try all the same"
         raise TomoinrError(
-            f"needs about {least / GIB:.2g} GiB of memory, but {free / GIB:.2g} GiB are {limit}: "
-            "bin or crop the images (--prepare bin, --prepare crop), take a thinner box (--depth), "
-            "or set the solver's 'finer' to 1 to try all the same"
+            f"auto needs about {least / GIB:.2g} GiB of memory, but {free / GIB:.2g} GiB "
+            f"are {limit}: bin or crop the images (--prepare bin, --prepare crop), take a thinner "
+            f"box (--depth), or {way_out}"
         )
     return Lattice(finer, together, plain, bool(short))
 
