@@ -6,7 +6,7 @@ on one thread, so that other work on the machine counts little.
 
 OMP_NUM_THREADS=1 python benchmarks/qualities.py
 OMP_NUM_THREADS=1 python benchmarks/qualities.py --size 48 --cell nanoparticles-60-3-inf
-OMP_NUM_THREADS=1 python benchmarks/qualities.py --qualities default --options together=32 finer=1
+OMP_NUM_THREADS=1 python benchmarks/qualities.py --qualities default --options finer=1,together=16
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         case = load(take(Cell.parse(args.cell), args.size, 0, Path(folder)))
     print(f"{args.cell}, {args.size}³; tomoinr {tomoinr.__version__}, ASTRA {astra.__version__}")
-    print(f"{'':12}{'SSIM':>8}{'dB':>7}{'s':>8}{'ratio':>8}")
+    print(f"{'':20}{'SSIM':>8}{'dB':>7}{'s':>8}{'ratio':>8}")
     unit = tell("ASTRA SIRT", case, lambda: astra_sirt(case.series, args.steps), None)
     for quality in args.qualities:
         tell(quality, case, lambda quality=quality: automatic(case, quality=quality), unit)
     for option in args.options:
-        name, number = option.split("=")
-        solver = {"name": "auto", name: int(number)}
+        solver: dict[str, Any] = {"name": "auto"}
+        for part in option.split(","):
+            name, number = part.split("=")
+            solver[name] = int(number)
         tell(option, case, lambda solver=solver: automatic(case, solver=solver), unit)
 
 
@@ -55,7 +57,12 @@ def arguments() -> argparse.Namespace:
     add("--size", type=int, default=64)
     add("--steps", type=int, default=200, help="iterations of ASTRA's")
     add("--qualities", nargs="*", default=["fast", "default", "best"])
-    add("--options", nargs="*", default=[], help="of the default quality, a run each: finer=1 …")
+    add(
+        "--options",
+        nargs="*",
+        default=[],
+        help="of the default quality, a run each: finer=1,together=16 …",
+    )
     return parser.parse_args()
 
 
@@ -71,7 +78,7 @@ def tell(name: str, case: Case, solve: Callable[[], np.ndarray], unit: float | N
     found = score(voxels, case.truth)
     ratio = f"{seconds / unit:8.2f}" if unit else ""
     limit = f"  (at most {LIMITS[name]:g})" if name in LIMITS else ""
-    print(f"{name:12}{found.ssim:8.4f}{found.psnr:7.1f}{seconds:8.1f}{ratio}{limit}", flush=True)
+    print(f"{name:20}{found.ssim:8.4f}{found.psnr:7.1f}{seconds:8.1f}{ratio}{limit}", flush=True)
     return seconds
 
 
