@@ -57,10 +57,18 @@ RUNS["auto, in pieces"] = {
     "poses": "rigid",
     "steps": 40,
 }
+PLAIN = "auto, in pieces of plain voxels"
+RUNS[PLAIN] = {
+    "solver": {"name": "auto", "rounds": 4, "finer": 1, "together": 3},
+    "poses": "rigid",
+    "steps": 40,
+}
 # Of auto: half a preview, learning poses, the other half, three rounds on finer voxels.
 STOPS = dict.fromkeys(("auto", "auto, in a larger box"), (2, 10, 28, 30, 32, 35, 37, 39, 40))
 # Between two pieces, in the middle of one, between two passes.
 STOPS["auto, in pieces"] = (20, 31, 33, 34, 36, 37, 38, 40)
+# In a piece of the first preview, the search, the second preview; between and in pieces of rounds.
+STOPS[PLAIN] = (1, 2, 3, 4, 12, 21, 23, 24, 25, 27, 28, 32, 33, 38, 40)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +170,7 @@ def test_what_the_next_stage_asks_of_the_last_is_kept():
         assert getattr(other, name) == getattr(stage, name)
 
 
-@pytest.mark.parametrize("name", ["sirt", "tv", "joint", "auto", "auto, in pieces"])
+@pytest.mark.parametrize("name", ["sirt", "tv", "joint", "auto", "auto, in pieces", PLAIN])
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (2, 2), (2, 3)])
 def test_goes_on_with_another_team(name, before, after, series, plugins, tmp_path):
     chosen = RUNS[name] | ({"steps": 20} if "auto" in name else {})

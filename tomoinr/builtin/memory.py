@@ -40,6 +40,15 @@ def give_back() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
+def return_at_once(size: int = 1 << 20) -> None:
+    """From now on, what is freed of so many bytes or more goes back at once; it is a little slower.
+
+    The C library keeps it otherwise, up to 32 MiB each, and between other things it is of no use.
+    """
+    with suppress(OSError, AttributeError):  # of GNU's library alone
+        ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, size)
+
+
 def _of_machine(root: Path) -> float:
     table = _table(root / "proc/meminfo")
     return 1024 * table["MemAvailable:"] if "MemAvailable:" in table else math.inf
@@ -70,12 +79,3 @@ def _text(path: Path) -> str:
         return path.read_text().strip()
     except OSError:
         return ""
-
-
-def return_at_once(size: int = 1 << 20) -> None:
-    """From now on, what is freed of so many bytes or more goes back at once; it is a little slower.
-
-    The C library keeps it otherwise, up to 32 MiB each, and between other things it is of no use.
-    """
-    with suppress(OSError, AttributeError):  # of GNU's library alone
-        ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, size)
