@@ -1,6 +1,5 @@
 """The fused solver: right at a twentieth of a count a pixel, better together, nothing made up."""
 
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -191,10 +190,14 @@ def test_parts_and_power_of_a_mixture_are_found(power):
     assert mixture(total, channels, power=2.0).power == 2.0
 
 
+def counts(seed):
+    doses = {"HAADF": 100.0, "Fe": 0.6, "Co": 1.0, "C": 0.3}
+    return counted(20, seed, tuple(range(-60, 61, 5)), doses)
+
+
 @pytest.fixture(scope="module")
 def taken():
-    doses = {"HAADF": 100.0, "Fe": 0.6, "Co": 1.0, "C": 0.3}
-    return counted(20, 1, tuple(range(-60, 61, 5)), doses)
+    return counts(1)
 
 
 def fused(series, **options):
@@ -202,14 +205,17 @@ def fused(series, **options):
     return tomoinr.reconstruct(series, solver=solver, poses="fixed", quality="fast")
 
 
-@pytest.fixture(scope="module")
-def joint(taken):
+def all_together(taken):
     return fused(gather({name: one.series for name, one in taken.items()}))
 
 
-def test_together_is_better_than_each_alone(taken, joint):
-    """Against SIRT's best iteration and the automatic solver, mean over the elements."""
-    gains = []
+@pytest.fixture(scope="module")
+def joint(taken):
+    return all_together(taken)
+
+
+def gains(taken, joint):
+    """SSIM and PSNR over SIRT's best iteration and the automatic solver, of each element."""
     for i, (name, one) in enumerate(taken.items()):
         if name == "HAADF":
             continue
@@ -221,18 +227,23 @@ def test_together_is_better_than_each_alone(taken, joint):
             for s in tried
         ]
         ours = one.score(joint.voxels[i])
-        gains.append(
-            (ours.ssim - max(a.ssim for a in alone), ours.psnr - max(a.psnr for a in alone))
-        )
-    ssim, psnr = np.mean(gains, 0)
-    assert ssim > 0.005 and psnr > 0.5, gains
+        yield ours.ssim - max(a.ssim for a in alone), ours.psnr - max(a.psnr for a in alone)
 
 
-def test_notes_tell_what_was_found(joint):
+def test_together_is_better_than_each_alone(taken, joint):
+    """Mean over the elements of two specimens: one of them may be unlucky in its noise."""
+    other = counts(0)
+    found = [*gains(taken, joint), *gains(other, all_together(other))]
+    ssim, psnr = np.mean(found, 0)
+    assert ssim > 0.01 and psnr > 0.5, found
+
+
+def test_notes_tell_what_was_found(taken, joint):
     told = "\n".join(joint.notes)
     assert "poses of all channels come from HAADF (the strongest signal)" in told
-    (counts,) = re.findall(r"^Fe: (\S+) counts a pixel; edges kept down by", told, re.MULTILINE)
-    assert float(counts) == pytest.approx(0.6, rel=0.1)
+    level = float(taken["Fe"].series.images.mean())
+    assert level == pytest.approx(0.6, rel=0.05)
+    assert f"Fe: {level:.3g} counts a pixel; edges kept down by" in told
     assert "HAADF is taken for (" in told or "gives edges only" in told
 
 

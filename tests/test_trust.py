@@ -28,8 +28,8 @@ TILTS = tuple(range(-60, 61, 3))
 def solve(plugins):
     """Simulates and reconstructs, poses held: result and truth."""
 
-    def run(phantom="nanoparticles", size=16, dose=50.0, angles=TILTS, **options):
-        taken = simulate(phantom, (size,) * 3, Acquisition(angles, dose=dose), seed=0)
+    def run(phantom="nanoparticles", size=16, dose=50.0, angles=TILTS, seed=0, **options):
+        taken = simulate(phantom, (size,) * 3, Acquisition(angles, dose=dose), seed=seed)
         options = {"quality": "fast", "poses": "fixed"} | options
         return tomoinr.reconstruct(taken.series(), plugins=plugins, **options), taken.truth
 
@@ -208,17 +208,26 @@ def test_power_in_the_wedge():
     [("nanoparticles", 1.0, 0.97, 0.85, 0.45), ("ellipsoids", 2.0, 0.95, 0.85, 0.65)],
 )
 def test_the_expected_error_is_the_error(solve, plugins, phantom, dose, covered, in_specimen, rank):
-    """Where noise rules; where the lattice does, `fast` expects half of it (docs/trust.md)."""
-    result, truth = solve(phantom, 20, dose)
-    expected = uncertainty(result, plugins=plugins)
-    error = np.abs(result.voxels - truth)
-    within, specimen = error < 2 * expected.voxels, truth > 0.05
-    assert within.mean() > covered and within[specimen].mean() > in_specimen
-    assert spearmanr(error.ravel(), expected.voxels.ravel())[0] > rank
-    ratio = np.sqrt(np.square(expected.voxels).mean() / np.square(error).mean())
-    assert 0.7 < ratio < 1.4
+    """Where noise rules; where the lattice does, `fast` expects half of it (docs/trust.md).
+
+    Means over three specimens, since each has its luck.
+    """
+    found = []
+    for seed in range(3):
+        result, truth = solve(phantom, 20, dose, seed=seed)
+        expected = uncertainty(result, plugins=plugins)
+        error = np.abs(result.voxels - truth)
+        within, specimen = error < 2 * expected.voxels, truth > 0.05
+        ranked = spearmanr(error.ravel(), expected.voxels.ravel())[0]
+        ratio = np.sqrt(np.square(expected.voxels).mean() / np.square(error).mean())
+        part = within[specimen].mean()
+        found.append((within.mean(), part, ranked, ratio, expected.factor))
+    everywhere, inside, ranked, ratio, factor = np.mean(found, 0)
+    assert everywhere > covered and inside > in_specimen
+    assert ranked > rank
+    assert 0.7 < ratio < 1.3
     # Halves disagree as much as the noise model says, and for choosing their strengths apart.
-    assert 0.8 < expected.factor < 1.8
+    assert 0.8 < factor < 1.6
 
 
 def test_less_noise_is_less_uncertain(solve, plugins):
