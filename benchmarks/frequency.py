@@ -18,12 +18,13 @@ import numpy as np
 import torch
 
 import tomoinr
+from tomoinr.builtin.phantoms import PHANTOMS
 from tomoinr.builtin.simulate import Acquisition, Simulated, simulate
 from tomoinr.metrics import score
 from tomoinr.trust import choose
 from tomoinr_inr.detail import fineness, suitable
 
-PHANTOMS = ("nanoparticles", "core_shell", "dendrite", "ellipsoids")
+USUAL = ("nanoparticles", "core_shell", "dendrite", "ellipsoids")
 AUTOMATIC = "automatic"
 
 
@@ -75,7 +76,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--phantoms", nargs="+", default=PHANTOMS)
+    add("--phantoms", nargs="+", default=USUAL, choices=PHANTOMS)
     add("--doses", nargs="+", type=float, default=[10.0, np.inf], help="mean counts per pixel")
     add("--omegas", nargs="+", type=float, default=[15.0])
     add("--size", type=int, default=24)

@@ -176,7 +176,7 @@ def _by_model(images: Tensor, model: Tensor, weights: Tensor) -> Tensor:
 
 
 def _means(squares: Tensor, variance: Variance) -> tuple[Tensor, Tensor]:
-    """Of each image: what is left of it, none larger than what counts as if it were there; noise"""
+    """Of each image: squares, none larger than what counts as if it were there; variances."""
     both = []
     for number, left in enumerate(squares):
         expected = variance(number)

@@ -67,11 +67,10 @@ def _made(problem: Problem, options: Joint.Options) -> Iterator[torch.optim.Opti
     if matrices:
         yield Muon(matrices, lr=options.matrix_rate * options.rate, momentum=0.95)
     rate = options.rate * problem.volume.rate
-    large = [p for p in others if p.numel() >= LARGE and options.betas[1] <= SLOWEST]
-    small = [p for p in others if all(p is not other for other in large)]
-    if large:
+    least = LARGE if options.betas[1] <= SLOWEST else math.inf
+    if large := [p for p in others if p.numel() >= least]:
         yield ShortAdam(large, lr=rate, betas=options.betas)
-    if small:
+    if small := [p for p in others if p.numel() < least]:
         yield torch.optim.Adam(small, lr=rate, betas=options.betas)
     poses = [p for p in problem.poses.parameters() if p.requires_grad]
     if poses:

@@ -38,9 +38,9 @@ class Chosen(PoseModel):
         return self.model().some(self._some)
 
 
-def binned(columns: int) -> int:
-    """Pixels of images so wide that are one for the search: as many as leave them wide enough."""
-    return 2 ** max(0, int(math.log2(columns / WIDE)))
+def halvings(columns: int) -> int:
+    """How often images so wide are halved for the search: as often as leaves them wide enough."""
+    return max(0, int(math.log2(columns / WIDE)))
 
 
 def coarsened(problem: Problem, team: Team) -> Problem:
@@ -48,7 +48,7 @@ def coarsened(problem: Problem, team: Team) -> Problem:
 
     What is left to do then is for Gauss–Newton steps, which see all pixels.
     """
-    for _ in range(int(math.log2(binned(problem.series.shape[2])))):
+    for _ in range(halvings(problem.series.shape[2])):
         half = halved(problem)
         problem = moved_to(half, half.grid, team.device)
     return problem

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from tomoinr.builtin.auto.find_poses import binned
+from tomoinr.builtin.auto.find_poses import halvings
 from tomoinr.builtin.auto.options import AutoOptions
 from tomoinr.builtin.auto.piece import MARGIN
 from tomoinr.builtin.memory import free_memory
@@ -96,7 +96,7 @@ def _solving(problem: Problem, finer: int, together: int) -> float:
 
 def _searching(problem: Problem) -> float:
     """For poses, on images that may be binned."""
-    own, bins = problem.grid.shape, binned(problem.series.shape[2])
+    own, bins = problem.grid.shape, 2 ** halvings(problem.series.shape[2])
     volumes = prod(own) * (1 + OWN / bins**3) + BLOCK * prod(own[1:]) / bins**2
     return _bytes(problem, volumes, 2 * ENTRIES * prod(own[1:]) / bins**2)
 

@@ -49,7 +49,7 @@ class _Plan:
     def previews(self) -> list[Due]:
         """On the images' own lattice."""
         half = self.options.preview // 2
-        return [self._plain(half, name=f"preview {i} of 2") for i in (1, 2)]
+        return [self._sharpen(half, finer=1, name=f"preview {i} of 2") for i in (1, 2)]
 
     def search(self) -> Due:
         """For poses that are far off."""
@@ -76,20 +76,16 @@ class _Plan:
     def _passes(self, steps: int, rounds: int, finer: int) -> list[Due]:
         """So many steps in so many rounds, or in half as many if they go over pieces."""
         rounds = -(-rounds // 2) if finer == 1 and self.on.plain else rounds
-        made = self._plain if finer == 1 else self._whole
         return [
-            made(steps // rounds, finer=finer, name=f"round {i} of {rounds}", asks=i == 1)
+            self._sharpen(steps // rounds, finer=finer, name=f"round {i} of {rounds}", asks=i == 1)
             for i in range(1, rounds + 1)
         ]
 
-    def _plain(self, steps: int, **options: Any) -> Due:
-        """On the images' own lattice, in pieces if it must be."""
-        options = {"finer": 1} | options
-        if self.on.plain:
+    def _sharpen(self, steps: int, finer: int, **options: Any) -> Due:
+        """On one lattice: the images' own in pieces if it must be, a finer one whole."""
+        options["finer"] = finer
+        if finer == 1 and self.on.plain:
             return self._in_pieces(Piecewise, self.on.plain, steps, **options)
-        return self._whole(steps, **options)
-
-    def _whole(self, steps: int, **options: Any) -> Due:
         return steps, self._made(Sharpen, **options)
 
     def _in_pieces(self, cls: type[Piecewise], together: int, steps: int, **options: Any) -> Due:
