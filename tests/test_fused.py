@@ -10,13 +10,13 @@ import torch
 
 import tomoinr
 from tomoinr import TiltSeries
+from tomoinr.builtin.edges import divergence, gradient
 from tomoinr.builtin.elements import counted, shifts
 from tomoinr.builtin.fused import Fused
 from tomoinr.builtin.fused.counts import Counting, nearest
 from tomoinr.builtin.fused.guide import along, mixture, normals
 from tomoinr.builtin.fused.iterates import Coupling, Iterates
 from tomoinr.builtin.fused.signals import signal
-from tomoinr.builtin.tv_state import divergence, gradient
 from tomoinr.io import gather
 from tomoinr.metrics import unseen_removed
 from tomoinr.team import Solo

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from tomoinr import TiltSeries
+from tomoinr.builtin.edges import divergence, gradient
 from tomoinr.builtin.fbp import Fbp, angular_weights
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.quadrature import Quadrature
 from tomoinr.builtin.ramp import filter_rows, ramp
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.tv import Tv
-from tomoinr.builtin.tv_state import divergence, gradient
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.geometry import Grid, Poses, place
 from tomoinr.interfaces import Problem

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from tomoinr import TiltSeries
-from tomoinr.builtin import blocks, slice_operator, slices, tv_state
+from tomoinr.builtin import blocks, edges, slice_operator, slices
+from tomoinr.builtin.edges import divergence, gradient
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.slices import Slices
 from tomoinr.builtin.tv import Tv
-from tomoinr.builtin.tv_state import TOGETHER, TvState, divergence, gradient
+from tomoinr.builtin.tv_state import TOGETHER, TvState
 from tomoinr.builtin.voxels import Voxels
 from tomoinr.geometry import Grid, Poses
 from tomoinr.interfaces import Problem
@@ -25,7 +26,7 @@ def small_portions(monkeypatch):
     monkeypatch.setattr(blocks, "PORTION", 4 * 6 * 8 // torch.get_num_threads())
     monkeypatch.setattr(slice_operator, "TOGETHER", 4)
     monkeypatch.setattr(slices, "PIXELS_TOGETHER", 2 * 3 * 4)
-    monkeypatch.setattr(tv_state, "NARROW", torch.float32)
+    monkeypatch.setattr(edges, "NARROW", torch.float32)
     monkeypatch.setattr(blocks, "SLICES", 4)
     monkeypatch.setattr(blocks, "VOXELS", 1)
 
@@ -126,7 +127,7 @@ def test_the_step_is_what_its_formulas_say(weighed, moved, positive):
 
 @pytest.mark.parametrize("weighed", [True, False])
 def test_few_digits_of_the_edges_are_enough(weighed, monkeypatch):
-    monkeypatch.setattr(tv_state, "NARROW", torch.float16)
+    monkeypatch.setattr(edges, "NARROW", torch.float16)
     for one, other in zip(*stepped(weighed), strict=True):
         assert float((one - other).norm() / other.norm()) < 1e-3
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tomoinr.builtin.blocks import portions
+from tomoinr.builtin.edges import EdgeDuals, divergence, gradient, length
 from tomoinr.builtin.linear import LinearMap, inverse_
 from tomoinr.interfaces import Problem
 from tomoinr.state import Iterate
@@ -22,9 +23,8 @@ POWER_STEPS = 12
 BALANCE = 1.0
 RELAXATION = 1.8
 
-NARROW = torch.float16  # of edges' duals and of steps, in units of order one
+NARROW = torch.float16  # of steps, in units of order one
 TOGETHER = 4  # neighbours along z that take steps of the same size
-EVERYTHING = slice(None)
 EDGES = 2  # the dimension of the edges that counts slices
 
 
@@ -66,6 +66,7 @@ class TvState(Iterate):
         else:
             self._step_by_voxel(start)
         super().__init__(**(self._taken(last) if last else self._nothing(start)))
+        self._edges = EdgeDuals(self.tensors["edges"], self.map.slab.held.start)
         if last:
             self._follow(last)
 
@@ -87,7 +88,7 @@ class TvState(Iterate):
         self._rows = inverse_(rows).mul_(BALANCE)
 
     def _nothing(self, start: Tensor) -> dict[str, Tensor]:
-        edges = torch.zeros((3, *start.shape), dtype=NARROW, device=start.device)
+        edges = EdgeDuals.nothing(start, self.map.voxels)
         return {"data": torch.zeros_like(self.map.data), "edges": edges}
 
     def _taken(self, last: TvState) -> dict[str, Tensor]:
@@ -148,15 +149,14 @@ class TvState(Iterate):
 
     def _pull_edges(self, part: slice) -> tuple[Tensor, Tensor]:
         """Over-relaxed; what the step leads to, gone twice as far, and the weighed length."""
-        kept, slopes = self.tensors["edges"][:, :, part], gradient(self.point, part)
+        edges, slopes = self._edges.some(part), gradient(self.point, part)
         mine = self.map.slab.mine
         own = slice(max(mine.start - part.start, 0), max(mine.stop - part.start, 0))
         total = (length(slopes)[:, own].sum((1, 2, 3), keepdim=True) * self.strength).sum()
-        edges = kept.float()
         pulled = torch.addcmul(edges, slopes, self.edge_step / self.strength, out=slopes)
         pulled /= length(pulled).clamp_(min=1)
         ahead = torch.lerp(edges, pulled, 2)
-        kept.copy_(edges.lerp_(pulled, RELAXATION))
+        self._edges.keep(part, edges.lerp_(pulled, RELAXATION), self.step)
         return ahead, total
 
     def _follow(self, last: TvState) -> None:
@@ -228,43 +228,3 @@ def _scale(voxels: Tensor, steps: Tensor) -> None:
     inner, rest = voxels.tensor_split((full * TOGETHER,), dim=2)
     inner.unflatten(2, (full, TOGETHER)).mul_(steps[:, :, :full, None])
     rest.mul_(steps[:, :, full:])
-
-
-def gradient(voxels: Tensor, part: slice = EVERYTHING) -> Tensor:
-    """Forward differences along y, z, x of some slices, zero at the far faces: (3, channels, …)."""
-    first, last, _ = part.indices(voxels.shape[1])
-    mine, behind = voxels[:, first:last], voxels[:, first + 1 : last + 1]
-    out = voxels.new_empty((3, *mine.shape))
-    within = behind.shape[1]
-    torch.sub(behind, mine[:, :within], out=out[0, :, :within])
-    torch.sub(mine[:, :, 1:], mine[:, :, :-1], out=out[1, :, :, :-1])
-    torch.sub(mine[..., 1:], mine[..., :-1], out=out[2, ..., :-1])
-    for face in (out[0, :, within:], out[1, :, :, -1], out[2, ..., -1]):
-        face.zero_()
-    return out
-
-
-def divergence(edges: Tensor, behind: Tensor | None = None, more: bool = False) -> Tensor:
-    """Minus the transpose of `gradient`: (channels, y, z, x).
-
-    `behind`: the edges of slices just before these, if there are any; `more`: whether some follow.
-    """
-    out = edges[0].clone()
-    if not more:
-        out[:, -1:] = 0
-    out[:, 1:] -= edges[0, :, :-1]
-    if behind is not None:
-        out[:, :1] -= behind[0, :, -1:]
-    for axis, dim in ((1, 2), (2, 3)):
-        inner = edges[axis].narrow(dim, 0, edges.shape[dim + 1] - 1)
-        out.narrow(dim, 0, inner.shape[dim]).add_(inner)
-        out.narrow(dim, 1, inner.shape[dim]).sub_(inner)
-    return out
-
-
-def length(edges: Tensor) -> Tensor:
-    """|∇| at every voxel; written out, since torch's norm over a leading axis is slow on a CPU."""
-    total = edges[0].square()
-    for edge in edges[1:]:
-        total.addcmul_(edge, edge)
-    return total.sqrt_()

@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-from tomoinr.builtin.tv_state import gradient
+from tomoinr.builtin.edges import gradient
 
 FAINT = 0.01  # of the guide's bright voxels: steps above it count as edges
 BRIGHT = 0.99  # quantile of the voxels that show anything

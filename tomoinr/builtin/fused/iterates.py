@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.blocks import portions
+from tomoinr.builtin.edges import divergence, gradient, length
 from tomoinr.builtin.fused.counts import nearest
 from tomoinr.builtin.fused.guide import Mixture, along
 from tomoinr.builtin.fused.signals import Signal
 from tomoinr.builtin.linear import inverse_
-from tomoinr.builtin.tv_state import RELAXATION, divergence, gradient, length
+from tomoinr.builtin.tv_state import RELAXATION
 from tomoinr.team import Team
 
 MULTIPLIED = 5  # iterations of maximum likelihood by factors, which find the right totals at once
