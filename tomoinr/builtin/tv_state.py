@@ -207,6 +207,8 @@ class TvState(Iterate):
                 images[:, views] = torch.fft.irfft(spectrum, n=images.shape[-1])
             for part, back in self.map.adjoints(images):
                 x[:, part] = back
+                del back  # or it is there while the next is made
+            del images
             self.map.slab.fill_(x)
             size = self._norm(x)
         return 1.05 * size
