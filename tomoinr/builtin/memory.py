@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 import torch
 
 ROOT = Path("/")
-MMAP_THRESHOLD = -3  # as <malloc.h> has it
 # Numbers: a tensor of so many or more may be kept in 16 bits, if it only says how far a step goes.
 LARGE = 1 << 20
 # A controller's folder, and its names for a limit, for what is used, and for what of that is files
@@ -38,15 +37,6 @@ def give_back() -> None:
     """What was freed in many pieces goes back to the machine, where the C library keeps it."""
     with suppress(OSError, AttributeError):  # of GNU's library alone
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def return_at_once(size: int = 1 << 20) -> None:
-    """From now on, what is freed of so many bytes or more goes back at once; it is a little slower.
-
-    The C library keeps it otherwise, up to 32 MiB each, and between other things it is of no use.
-    """
-    with suppress(OSError, AttributeError):  # of GNU's library alone
-        ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, size)
 
 
 def _of_machine(root: Path) -> float:

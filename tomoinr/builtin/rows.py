@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.memory import give_back
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
 
@@ -27,4 +28,5 @@ def predicted(problem: Problem) -> Tensor:
     found = torch.empty_like(images)
     for part in row_parts(Pixels.rows(problem.series.shape).to(images.device)):
         found[:, :, part.row.flatten()] = problem.predict(part)
+    give_back()
     return found

@@ -19,6 +19,11 @@ class Brightness(NamedTuple):
     gain: Tensor
     offset: Tensor
 
+    @property
+    def uneven(self) -> float:
+        """By what part gains differ (standard deviation)."""
+        return float(self.gain.log().std())
+
     def undone(self, series: TiltSeries) -> TiltSeries:
         """The series as it were, had every image the same brightness."""
         gain, offset = self.gain[..., None, None], self.offset[..., None, None]

@@ -61,7 +61,7 @@ class FinerPieces(Piecewise):
         """Where all pieces together would have images moved, and what else tells of them."""
         assert self._seen is not None
         problem, weights = self.evidence(poses)
-        residual = self.problem.series.images - self._seen[0]
+        residual = problem.series.images - self._seen[0]
         matrix, vector = equations(self._seen[1:], residual, weights)
         own = Asked(motions_of(problem), matrix.double(), vector.double())
         return step_by(own, *(asked(one, self._team) for one in self._told()))

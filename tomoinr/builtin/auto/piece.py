@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.balance import Brightness
 from tomoinr.builtin.auto.band import cropped
 from tomoinr.builtin.auto.box import gathered, spread
 from tomoinr.builtin.pose_steps import slopes
@@ -22,21 +23,29 @@ MARGIN = 6  # slices (of pixels) on either side that are found as well, and then
 class Piece:
     """The slices `core` of a problem, and a few beside them, `finer` times as fine.
 
-    Its images are the rows that see them, less what the rest of the volume puts there. `projector`
-    is one for voxels of that size: pieces share its matrices.
+    Its images are the rows that see them, evened out, less what the rest of the volume puts there.
+    `projector` is one for voxels of that size: pieces share its matrices.
     """
 
-    def __init__(self, whole: Problem, core: slice, finer: int, projector: Projector) -> None:
+    def __init__(
+        self,
+        whole: Problem,
+        core: slice,
+        finer: int,
+        projector: Projector,
+        uneven: Brightness | None = None,
+    ) -> None:
         self.core, self._whole, self._finer = core, whole, finer
         first, last = core.start - MARGIN, core.stop + MARGIN
         self._held = slice(max(first, 0), min(last, whole.grid.shape[0]))
         self.rows = _rows(whole, self._held)
         seen = cropped(whole, self.rows)
-        around = seen.series.images - self._around(seen)
+        series = uneven.undone(seen.series) if uneven else seen.series
+        images = series.images - self._around(seen)
         self.problem = moved_to(
-            replace(seen, series=replace(seen.series, images=around), projector=projector),
+            replace(seen, series=replace(series, images=images), projector=projector),
             slab_of(whole.grid, self._held).finer(finer),
-            around.device,
+            images.device,
         )
         with torch.no_grad():
             self._fine.copy_(spread(self._coarse[:, self._held], finer))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.balance import Brightness
 from tomoinr.builtin.auto.piece import Piece
 from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
@@ -15,7 +17,7 @@ from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.rows import predicted
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
-from tomoinr.interfaces import Projector
+from tomoinr.interfaces import Problem, Projector
 
 
 class Piecewise(Sharpen):
@@ -41,7 +43,7 @@ class Piecewise(Sharpen):
         elif before:
             with torch.no_grad():
                 self._parameter().copy_(before.voxels())
-        self._place(last.problem if last else self._own)
+        self._place(self._own)
         model = self._explained(before) if before else None
         if before:
             before.leave(self)
@@ -69,6 +71,15 @@ class Piecewise(Sharpen):
             self._close()
         return loss / self._unit**2
 
+    def evened(self) -> Problem:
+        """Made when it is asked for: a piece evens out its own rows."""
+        if self._brightness is None:
+            return self.problem
+        return replace(self.problem, series=self._brightness.undone(self._own.series))
+
+    def _even_out(self, found: Brightness) -> None:
+        self._brightness, self.uneven = found, found.uneven
+
     def _made(self) -> Projector:
         """The projector whose matrices pieces share."""
         return self._own.projector
@@ -88,7 +99,8 @@ class Piecewise(Sharpen):
         turn = self._turns[number]
         self.name = f"{self._title}, part {number + 1} of {len(self._turns)}"
         self._solver = Tv(Tv.Options(steps=turn.stop - turn.start))
-        self._piece = Piece(self.problem, self._cores[number], self.finer, self._projector)
+        core, even = self._cores[number], self._brightness
+        self._piece = Piece(self.problem, core, self.finer, self._projector, even)
         give_back()
         rows, weight = self._piece.rows, self._strength()
         self._state = TvState(self._piece.problem, self._team, weight, self.weights[:, :, rows])

@@ -122,7 +122,7 @@ class Sharpen(Stage):
         held = reserve(self._own.poses)
         if self._asks and held:
             last.forget()  # the band has matrices of its own
-            problem = replace(last.problem, poses=self._own.poses)
+            problem = replace(last.evened(), poses=self._own.poses)
             with doing("asking held-out rows for tilt angles"):
                 verdict = judged(problem, self._team, last.weights, last.error)
             self.asked = verdict.told if verdict else ""
@@ -147,13 +147,17 @@ class Sharpen(Stage):
 
     def evidence(self, poses: PoseModel) -> Evidence:
         """What this stage's images and volume say of poses."""
-        problem = replace(self.problem, poses=poses)
+        problem = replace(self.evened(), poses=poses)
         return Evidence(problem, precision(self.weights, self.error))
 
     def best_caution(self) -> float:
         """What held-out images say."""
         with doing("choosing smoothness by held-out images"):
-            return best_caution(self.problem, self._team, self.weights, self.error)
+            return best_caution(self.evened(), self._team, self.weights, self.error)
+
+    def evened(self) -> Problem:
+        """The problem with images that are all of the same brightness."""
+        return self.problem
 
     def step(self) -> Tensor:
         """One primal-dual iteration; the loss in units of the joint solver's."""
@@ -209,7 +213,8 @@ class Sharpen(Stage):
         if model is not None and self._balance != "none":
             self._even_out(brightness(self._own.series, model, self.weights, self._balance))
         del self.weights  # or they are there beside the new ones
-        noise = weigh(self.problem.series.images, model)
+        noise = weigh(self.evened().series.images, model)
+        del model
         self.weights, self.error = noise.weights, noise.error
         give_back()
         return self._strength()
@@ -220,5 +225,5 @@ class Sharpen(Stage):
 
     def _even_out(self, found: Brightness) -> None:
         """Images of the same brightness; always from those that were given."""
+        self._brightness, self.uneven = found, found.uneven
         self.problem = replace(self.problem, series=found.undone(self._own.series))
-        self._brightness, self.uneven = found, float(found.gain.log().std())

@@ -22,12 +22,12 @@ from tomoinr.builtin.auto.options import AutoOptions
 from tomoinr.builtin.auto.plan import plan
 from tomoinr.builtin.auto.sharpen import Others, Sharpen
 from tomoinr.builtin.auto.stage import Stage
-from tomoinr.builtin.memory import return_at_once
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.spikes import despiked
 from tomoinr.errors import TomoinrError
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.team import Team
+from tomoinr.teams.memory import return_large_blocks
 
 
 class AutoState:
@@ -134,7 +134,7 @@ class Auto(Solver):
         made = partial(plan, problem, team, self.options, self._others)
         chosen = lattice(problem, team, self.options)
         if chosen.plain:
-            return_at_once()
+            return_large_blocks()
         return AutoState(made, chosen)
 
     def step(self, problem: Problem, state: AutoState, team: Team) -> Tensor:  # type: ignore[override]
