@@ -12,7 +12,7 @@ from tomoinr.builtin.auto.box import gathered, spread
 from tomoinr.builtin.auto.piece import Piece
 from tomoinr.builtin.auto.piecewise import Piecewise
 from tomoinr.builtin.fixed import Fixed
-from tomoinr.builtin.pose_steps import normal_equations, slopes
+from tomoinr.builtin.pose_steps import Evidence, normal_equations, slopes
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.slices import Slices
 from tomoinr.geometry import Pixels, Poses
@@ -102,12 +102,12 @@ def test_rows_a_few_at_a_time_are_all_rows_at_once(monkeypatch):
     problem = moved_problem()
     weights = torch.rand_like(problem.series.images)
     problem = replace(problem, series=replace(problem.series, images=weights.flip(3)))
-    at_once = rows.predicted(problem), *normal_equations(problem, Solo(), weights, 3)
+    at_once = rows.predicted(problem), *normal_equations(Evidence(problem, weights), Solo(), 3)
     monkeypatch.setattr(rows, "PIXELS", 5 * problem.series.images[:, :, 0].numel())
     parts = list(rows.row_parts(Pixels.rows(problem.series.shape)))
     assert [len(part) for part in parts] == [5, 5, 2]
     for one, other in zip(
-        (rows.predicted(problem), *normal_equations(problem, Solo(), weights, 3)),
+        (rows.predicted(problem), *normal_equations(Evidence(problem, weights), Solo(), 3)),
         at_once,
         strict=True,
     ):

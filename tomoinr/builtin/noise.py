@@ -50,9 +50,12 @@ class Noise:
         return expected.clamp(min=0).mul_(self.gain).add_(self.floor)
 
 
-def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
+def calibrate(
+    images: Tensor, explained: Tensor | None = None, usable: Tensor | None = None
+) -> Noise:
     """Fit the two numbers to images (tilts, rows, columns), or to what a model leaves of them.
 
+    `usable`: of which of these the model is right; none: of all.
     Without a model, fourth differences along both axes leave only the corners of Fourier space,
     where specimens show little and white noise shows in full. The power, in bins of equal
     intensity, gives the variance at each intensity; what is left of the specimen adds to it.
@@ -60,8 +63,8 @@ def calibrate(images: Tensor, explained: Tensor | None = None) -> Noise:
     if explained is None:
         level, left = map(_some, _corners(images))
     else:
-        level = _some(explained)
-        left = (_some(images) - level) * ABSORBED**0.5
+        level = _some(explained, usable)
+        left = (_some(images, usable) - level) * ABSORBED**0.5
     x, y = _binned(level.double(), left.double().square())
     design = np.stack((np.maximum(x, 0), np.ones_like(x)), axis=1)
     expected = np.full_like(y, y.mean() + 1e-30)
@@ -81,9 +84,16 @@ def _corners(images: Tensor) -> tuple[Tensor, Tensor]:
     return level, images
 
 
-def _some(pixels: Tensor) -> Tensor:
-    """Enough of them: (pixels,)."""
-    return pixels.flatten()[:: -(-pixels.numel() // ENOUGH)]
+def _some(images: Tensor, usable: Tensor | None = None) -> Tensor:
+    """Enough pixels of the images that are: (pixels,)."""
+    if usable is None:
+        return images.flatten()[:: -(-images.numel() // ENOUGH)]
+    chosen = usable.nonzero()[:, 0].tolist()
+    size = images[0].numel()
+    every = -(-len(chosen) * size // ENOUGH)
+    # Those that the images in one piece would give, without making them one.
+    parts = [images[i].flatten()[-k * size % every :: every] for k, i in enumerate(chosen)]
+    return torch.cat(parts)
 
 
 def _binned(level: Tensor, power: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -120,9 +130,9 @@ def weigh(images: Tensor, explained: Tensor | None = None) -> Weighing:
     return Weighing(weights.clamp_(min=LEAST), torch.stack(errors))
 
 
-def precision(weights: Tensor, error: Tensor) -> Tensor:
-    """Inverse variances of pixels, in the images' units, from what a weighing says."""
-    return weights / error.square().clamp(min=1e-30)[:, None, None, None]
+def precision(error: Tensor) -> Tensor:
+    """What makes a weighing's weights inverse variances, in the images' units: one a channel."""
+    return error.square().clamp(min=1e-30).reciprocal()
 
 
 def alike(images: Tensor) -> Tensor:
@@ -145,7 +155,7 @@ def usual_by_tilt(series: TiltSeries) -> Tensor:
 def _by_itself(images: Tensor, weights: Tensor) -> Tensor:
     """Weights with no model: by brightness, without blank or odd images; the error."""
     usable = alike(images[None])
-    noise = calibrate(_of(images, usable))
+    noise = calibrate(images if bool(usable.all()) else images[usable])
     variance = _variance(images, smooth(images), usable, noise)
     means = torch.stack([variance(number).mean() for number in range(len(images))])
     mean = means[usable].mean()
@@ -159,7 +169,7 @@ def _by_model(images: Tensor, model: Tensor, weights: Tensor) -> Tensor:
     squares = torch.sub(images, model, out=weights).square_()  # until they are weights
     trusted = torch.ones(len(images), dtype=torch.bool, device=images.device)
     for _ in range(JUDGED):
-        noise = calibrate(_of(images, trusted), _of(model, trusted))
+        noise = calibrate(images, model, trusted)
         variance = _variance(images, model, trusted, noise)
         tolerated = TOLERATED**2 * _power(images, trusted)
         left, usual = _means(squares, variance)
@@ -195,8 +205,3 @@ def _variance(images: Tensor, level: Tensor, usable: Tensor, noise: Noise) -> Va
 def _power(images: Tensor, usable: Tensor) -> Tensor:
     """The mean square of the images that are: 0-d."""
     return torch.linalg.vector_norm(images, dim=(1, 2))[usable].square().mean() / images[0].numel()
-
-
-def _of(images: Tensor, usable: Tensor) -> Tensor:
-    """Some images; not a copy, if they are all."""
-    return images if bool(usable.all()) else images[usable]

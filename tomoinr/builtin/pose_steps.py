@@ -23,11 +23,18 @@ STEP = 0.25  # pixels to either side, from which slopes are found
 class Evidence(NamedTuple):
     """Images, a volume that explains them, and the inverse variance of every pixel.
 
-    `weights` are (channels, T, rows, columns), up to a factor that all the evidence shares.
+    That is weights (channels, T, rows, columns) × `precision` (channels,), up to a factor that all
+    the evidence shares.
     """
 
     problem: Problem
     weights: Tensor
+    precision: Tensor | None = None
+
+    def at(self, pixels: Pixels) -> Tensor:
+        """The inverse variance of some pixels: (channels, *pixels.shape)."""
+        found = self.weights[:, pixels.view, pixels.row, pixels.column]
+        return found if self.precision is None else found * self.precision[:, None, None, None]
 
 
 class Asked(NamedTuple):
@@ -103,8 +110,8 @@ def solved(*asked: Asked) -> Tensor:
 
 def asked(evidence: Evidence, team: Team) -> Asked:
     """What images ask for, with the volume held as it is."""
-    (problem, weights), motions = evidence, motions_of(evidence.problem)
-    return Asked(motions, *normal_equations(problem, team, weights, motions.shape[1]))
+    motions = motions_of(evidence.problem)
+    return Asked(motions, *normal_equations(evidence, team, motions.shape[1]))
 
 
 def _common_turn(motions: Tensor) -> Tensor:
@@ -116,17 +123,16 @@ def _common_turn(motions: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def normal_equations(
-    problem: Problem, team: Team, weights: Tensor, kinds: int
-) -> tuple[Tensor, Tensor]:
+def normal_equations(evidence: Evidence, team: Team, kinds: int) -> tuple[Tensor, Tensor]:
     """Matrix (T,k,k) and vector (T,k) of motions: right, down, turned, maybe tilted, in pixels."""
+    problem = evidence.problem
     everything = Pixels.rows(problem.series.shape)
     mine = everything.part(team.share(len(everything))).to(team.device)
     images = len(problem.series.angles)
     matrix, vector = (torch.zeros(images, *(kinds,) * n, device=team.device) for n in (2, 1))
     for pixels in row_parts(mine):
         residual = problem.series.at(pixels) - problem.predict(pixels)
-        weighed = weights[:, pixels.view, pixels.row, pixels.column]
+        weighed = evidence.at(pixels)
         found = equations(slopes(problem, pixels, kinds), residual, weighed)
         for total, one in zip((matrix, vector), found, strict=True):
             total += one

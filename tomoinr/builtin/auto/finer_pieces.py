@@ -19,6 +19,7 @@ from tomoinr.builtin.pose_steps import (
     step_by,
     whereabouts,
 )
+from tomoinr.geometry import Pixels
 from tomoinr.interfaces import PoseModel, Projector
 
 
@@ -60,10 +61,11 @@ class FinerPieces(Piecewise):
     def propose(self, poses: PoseModel) -> Proposal:
         """Where all pieces together would have images moved, and what else tells of them."""
         assert self._seen is not None
-        problem, weights = self.evidence(poses)
-        residual = problem.series.images - self._seen[0]
-        matrix, vector = equations(self._seen[1:], residual, weights)
-        own = Asked(motions_of(problem), matrix.double(), vector.double())
+        mine = self.evidence(poses)
+        residual = mine.problem.series.images - self._seen[0]
+        sure = mine.at(Pixels.rows(mine.problem.series.shape))
+        matrix, vector = equations(self._seen[1:], residual, sure)
+        own = Asked(motions_of(mine.problem), matrix.double(), vector.double())
         return step_by(own, *(asked(one, self._team) for one in self._told()))
 
     def _made(self) -> Projector:

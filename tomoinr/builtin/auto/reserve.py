@@ -17,6 +17,7 @@ from tomoinr.builtin.auto.hold_out import USUAL, part_of, strength
 from tomoinr.builtin.noise import precision, usual_by_tilt
 from tomoinr.builtin.pose_steps import (
     Asked,
+    Evidence,
     Proposal,
     motions_of,
     normal_equations,
@@ -77,7 +78,7 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
     set_free(held, False)
     some, seen_rows = band(problem, team)
     weights = weights[:, :, seen_rows]
-    kinds, sure = motions.shape[1], precision(weights, error)
+    kinds = motions.shape[1]
     asked = [motions.new_zeros(2, len(weights[0]), *(kinds,) * n) for n in (2, 1)]
     for half in (0, 1):
         seen, unseen = order[half::2], order[1 - half :: 2]
@@ -85,8 +86,9 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
         some.projector.forget()  # or these matrices are there beside those of the other half
         judge = part_of(some, unseen)
         for rows in (0, 1):
-            mine = _every_other_band(sure[:, unseen], rows)
-            for total, one in zip(asked, normal_equations(judge, team, mine, kinds), strict=True):
+            mine = _every_other_band(weights[:, unseen], rows)
+            sure = Evidence(judge, mine, precision(error))
+            for total, one in zip(asked, normal_equations(sure, team, kinds), strict=True):
                 total[rows, unseen] = one
     gains = _gains(motions, *asked) - _gains(known, *asked)
     return Verdict(gains[order], step_by(Asked(motions, *(total.sum(0) for total in asked))))

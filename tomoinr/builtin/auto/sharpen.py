@@ -17,7 +17,7 @@ from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.noise import precision, weigh
-from tomoinr.builtin.pose_steps import Evidence, Proposal, propose
+from tomoinr.builtin.pose_steps import Evidence, Proposal, asked, step_by
 from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.rows import predicted
 from tomoinr.builtin.tv import Tv
@@ -138,8 +138,8 @@ class Sharpen(Stage):
 
     def propose(self, poses: PoseModel) -> Proposal:
         """Where this stage's volume would have images moved, and what else tells of them."""
-        problem, weights = self.evidence(poses)
-        return propose(problem, self._team, weights, self._told())
+        every = (self.evidence(poses), *self._told())
+        return step_by(*(asked(one, self._team) for one in every))
 
     def _told(self) -> Sequence[Evidence]:
         """What else tells of poses."""
@@ -148,7 +148,7 @@ class Sharpen(Stage):
     def evidence(self, poses: PoseModel) -> Evidence:
         """What this stage's images and volume say of poses."""
         problem = replace(self.evened(), poses=poses)
-        return Evidence(problem, precision(self.weights, self.error))
+        return Evidence(problem, self.weights, precision(self.error))
 
     def best_caution(self) -> float:
         """What held-out images say."""
