@@ -18,8 +18,9 @@ from torch import Tensor
 from tomoinr.builtin.sparse import Matrix, Part, joined, narrow, tiled
 from tomoinr.geometry import Grid, positions
 
-ENTRIES = 1 << 17  # of a matrix, worked out at a time: a tile, which fits a core's cache
-# Columns of a tile of A and of Aᵀ: what 16 slices have there fits as well.
+ENTRIES = 1 << 17  # of a matrix, worked out at a time: what that takes stays small
+TILE = 1 << 18  # entries: in 32 bits, so many are still near a core
+# Columns of a tile of A and of Aᵀ: what 16 slices have there is near as well.
 VOXELS = 1 << 12
 PIXELS = 1 << 14
 NARROW = 1 << 20  # entries: a smaller matrix in 16 bits saves little, and takes longer
@@ -35,6 +36,7 @@ class Shadows:
         self._x, self._z = x.repeat(nz)[:some], z.repeat_interleave(nx)[:some]
         self._radians, self._columns, self._spacing = radians, columns, grid.spacing
         self._in_tiles = in_tiles
+        self._narrow = in_tiles and 2 * some * len(radians) >= NARROW
         # A central difference: the triangle has kinks, and at zero tilt every voxel sits
         # on one. The outermost voxel moves by a tenth of a pixel.
         self._delta = 0.1 / (hypot(nz, nx) / 2)
@@ -42,7 +44,7 @@ class Shadows:
     def onto_pixels(self) -> Matrix:
         """A. Rows: (tilt, column); columns: (z, x)."""
         voxels, pixels = len(self._x), len(self._radians) * self._columns
-        together = VOXELS if self._in_tiles else voxels
+        together = VOXELS if self._narrow else voxels
         return self._matrix(self._parts_of_pixels(together), (pixels, voxels))
 
     def slope(self) -> Tensor:
@@ -53,15 +55,16 @@ class Shadows:
     def onto_voxels(self) -> Matrix:
         """Aᵀ: as they come, the entries of a voxel are in order."""
         voxels, pixels = len(self._x), len(self._radians) * self._columns
-        together = PIXELS if self._in_tiles else pixels
+        together = PIXELS if self._narrow else pixels
         return self._matrix(self._parts_of_voxels(together), (voxels, pixels))
 
     def _matrix(self, parts: Iterator[Part], shape: tuple[int, int]) -> Matrix:
-        if not self._in_tiles:
-            return self._joined(parts, shape[1], 2)
-        if 2 * len(self._x) * len(self._radians) < NARROW:
-            return tiled(parts, shape)
-        return narrow(parts, shape, self._spacing / float(_reach(self._radians).min()))
+        if self._narrow:
+            largest = self._spacing / float(_reach(self._radians).min())
+            return narrow(parts, shape, TILE, largest)
+        if self._in_tiles:
+            return tiled(parts, shape, NARROW)
+        return self._joined(parts, shape[1], 2)
 
     def _joined(self, parts: Iterator[Part], width: int, most: int) -> Tensor:
         """With so many entries a voxel and tilt at most."""

@@ -8,7 +8,7 @@ multiplies as well, so that this takes no longer than to read a plain matrix fro
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -54,12 +54,13 @@ class Tiles:
 Matrix = Tensor | Tiles
 
 
-def tiled(parts: Iterable[Part], shape: tuple[int, int]) -> Tiles:
-    """A matrix in tiles; of those beside one another, the leftmost comes first."""
-    return Tiles(shape, 1.0, tuple(part._replace(counts=_starts(part.counts)) for part in parts))
+def tiled(parts: Iterable[Part], shape: tuple[int, int], most: int) -> Tiles:
+    """In tiles of so many entries at most; of parts beside one another, the leftmost first."""
+    tiles = (part._replace(counts=_starts(part.counts)) for part in _stacked(parts, most))
+    return Tiles(shape, 1.0, tuple(tiles))
 
 
-def narrow(parts: Iterable[Part], shape: tuple[int, int], largest: float) -> Tiles:
+def narrow(parts: Iterable[Part], shape: tuple[int, int], most: int, largest: float) -> Tiles:
     """The same in 16 bits: values from 0 to `largest`, parts up to 65536 columns wide."""
     scale = largest / STEPS
     halved = (
@@ -69,7 +70,24 @@ def narrow(parts: Iterable[Part], shape: tuple[int, int], largest: float) -> Til
         )
         for part in parts
     )
-    return replace(tiled(halved, shape), scale=scale)
+    return replace(tiled(halved, shape, most), scale=scale)
+
+
+def _stacked(parts: Iterable[Part], most: int) -> Iterator[Part]:
+    """Those one below the other put together, while they have so many entries at most."""
+    stack: list[Part] = []
+    for part in parts:
+        entries = sum(len(each.values) for each in (*stack, part))
+        if stack and (part.left != stack[0].left or entries > most):
+            yield _one(stack)
+            stack = []
+        stack.append(part)
+    yield _one(stack)
+
+
+def _one(stack: list[Part]) -> Part:
+    top, left, width = stack[0][:3]
+    return Part(top, left, width, *map(torch.cat, zip(*(part[3:] for part in stack), strict=True)))
 
 
 def _in_16_bits(whole: Tensor) -> Tensor:
