@@ -9,89 +9,106 @@ the other half, last voxel first, sees the same detector with its last pixel fir
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable
-from math import hypot
-from typing import NamedTuple
+from collections.abc import Iterator
+from math import ceil, hypot
 
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.sparse import Matrix, Part, joined, narrow, tiled
 from tomoinr.geometry import Grid, positions
 
 ENTRIES = 1 << 17  # of a matrix, worked out at a time: what that takes stays small
-
-
-class _Part(NamedTuple):
-    """Some rows of a matrix: entries a row, the column and the value of each entry."""
-
-    counts: Tensor
-    columns: Tensor
-    values: Tensor
+TILE = 1 << 18  # entries: in 32 bits, so many are still near a core
+# Columns of a tile of A and of Aᵀ: what 16 slices have there is near as well.
+VOXELS = 1 << 12
+PIXELS = 1 << 14
+NARROW = 1 << 20  # entries: a smaller matrix in 16 bits saves little, and takes longer
 
 
 class Shadows:
     """Where half a slice's voxels fall on a row of `columns` pixels, at angles (T,) (float64)."""
 
-    def __init__(self, grid: Grid, radians: Tensor, columns: int) -> None:
+    def __init__(self, grid: Grid, radians: Tensor, columns: int, in_tiles: bool) -> None:
         _, nz, nx = grid.shape
         x, z = (positions(n).to(radians) for n in (nx, nz))
         some = half(nz * nx)
         self._x, self._z = x.repeat(nz)[:some], z.repeat_interleave(nx)[:some]
         self._radians, self._columns, self._spacing = radians, columns, grid.spacing
+        self._in_tiles = in_tiles
+        self._narrow = in_tiles and 2 * some * len(radians) >= NARROW
         # A central difference: the triangle has kinks, and at zero tilt every voxel sits
         # on one. The outermost voxel moves by a tenth of a pixel.
         self._delta = 0.1 / (hypot(nz, nx) / 2)
 
-    def onto_pixels(self, slope: bool = False) -> Tensor:
+    def onto_pixels(self) -> Matrix:
         """A. Rows: (tilt, column); columns: (z, x)."""
-        tilts = max(1, ENTRIES // (2 * len(self._x)))
-        parts = (self._some_tilts(some, slope) for some in self._radians.split(tilts))
-        return self._csr(parts, len(self._x), 4 if slope else 2)
+        voxels, pixels = len(self._x), len(self._radians) * self._columns
+        together = VOXELS if self._narrow else voxels
+        return self._matrix(self._parts_of_pixels(together), (pixels, voxels))
 
     def slope(self) -> Tensor:
         """dA/dθ, in the same order."""
-        return self.onto_pixels(slope=True)
+        voxels = len(self._x)
+        return self._joined(self._parts_of_pixels(voxels, slope=True), voxels, 4)
 
-    def onto_voxels(self) -> Tensor:
+    def onto_voxels(self) -> Matrix:
         """Aᵀ: as they come, the entries of a voxel are in order."""
-        voxels = max(1, ENTRIES // (2 * len(self._radians)))
-        places = zip(self._x.split(voxels), self._z.split(voxels), strict=True)
-        parts = (self._some_voxels(x, z) for x, z in places)
-        return self._csr(parts, len(self._radians) * self._columns, 2)
+        voxels, pixels = len(self._x), len(self._radians) * self._columns
+        together = PIXELS if self._narrow else pixels
+        return self._matrix(self._parts_of_voxels(together), (voxels, pixels))
 
-    def _csr(self, parts: Iterable[_Part], width: int, most: int) -> Tensor:
-        """One matrix of all parts, with indices of 32 bits; `most` entries a voxel and tilt.
+    def _matrix(self, parts: Iterator[Part], shape: tuple[int, int]) -> Matrix:
+        if self._narrow:
+            largest = self._spacing / float(_reach(self._radians).min())
+            return narrow(parts, shape, TILE, largest)
+        if self._in_tiles:
+            return tiled(parts, shape, NARROW)
+        return self._joined(parts, shape[1], 2)
 
-        What is left over of them was never touched, so on a CPU it takes up no memory.
-        """
+    def _joined(self, parts: Iterator[Part], width: int, most: int) -> Tensor:
+        """With so many entries a voxel and tilt at most."""
         room = most * len(self._x) * len(self._radians)
-        columns = torch.empty(room, dtype=torch.int32, device=self._radians.device)
-        values, counts, filled = torch.empty_like(columns, dtype=torch.float32), [], 0
-        for part in parts:
-            here = slice(filled, filled + len(part.values))
-            columns[here], values[here], filled = part.columns, part.values, here.stop
-            counts.append(part.counts)
-        ends = torch.cat(counts).cumsum(0)
-        rows = torch.cat((ends.new_zeros(1), ends)).int()
-        return csr(rows, columns[:filled], values[:filled], width)
+        return joined(parts, width, room, self._radians.device)
 
-    def _some_tilts(self, radians: Tensor, slope: bool) -> _Part:
-        pixels, weights = self._entries(self._x, self._z, radians[:, None], slope)
-        pixels += self._columns * torch.arange(len(radians), device=pixels.device)[:, None, None]
+    def _parts_of_pixels(self, together: int, slope: bool = False) -> Iterator[Part]:
+        """Of so many voxels at a time."""
+        for voxels in _shares(len(self._x), together):
+            tilts = ENTRIES // (2 * (voxels.stop - voxels.start))
+            for some in _shares(len(self._radians), tilts):
+                yield self._some_tilts(some, voxels, slope)
+
+    def _parts_of_voxels(self, together: int) -> Iterator[Part]:
+        """Of so many pixels at a time."""
+        for tilts in _shares(len(self._radians), together // self._columns):
+            voxels = ENTRIES // (2 * (tilts.stop - tilts.start))
+            for some in _shares(len(self._x), voxels):
+                yield self._some_voxels(some, tilts)
+
+    def _some_tilts(self, tilts: slice, voxels: slice, slope: bool) -> Part:
+        """Rows of A or dA/dθ."""
+        x, z, radians = self._x[voxels], self._z[voxels], self._radians[tilts]
+        pixels, weights = self._entries(x, z, radians[:, None], slope)
+        pixels += self._columns * torch.arange(len(radians), device=x.device)[:, None, None]
         kept = weights.flatten().nonzero()[:, 0]
         rows, order = pixels.flatten().index_select(0, kept).sort(stable=True)
         kept = kept.index_select(0, order)
         counts = rows.bincount(minlength=len(radians) * self._columns)
-        voxels = kept // pixels.shape[-1] % len(self._x)
-        return _Part(counts, voxels.int(), weights.flatten().index_select(0, kept))
+        columns = (kept // pixels.shape[-1] % len(x)).int()
+        values = weights.flatten().index_select(0, kept)
+        top = tilts.start * self._columns
+        return Part(top, voxels.start, len(x), counts, columns, values)
 
-    def _some_voxels(self, x: Tensor, z: Tensor) -> _Part:
-        pixels, weights = self._entries(x[:, None], z[:, None], self._radians)
-        pixels += self._columns * torch.arange(len(self._radians), device=x.device)[:, None]
+    def _some_voxels(self, voxels: slice, tilts: slice) -> Part:
+        """Rows of Aᵀ."""
+        x, z, radians = self._x[voxels], self._z[voxels], self._radians[tilts]
+        pixels, weights = self._entries(x[:, None], z[:, None], radians)
+        pixels += self._columns * torch.arange(len(radians), device=x.device)[:, None]
         kept = weights.flatten().nonzero()[:, 0]
         columns, values = (t.flatten().index_select(0, kept) for t in (pixels, weights))
-        return _Part(weights.flatten(1).count_nonzero(1), columns, values)
+        counts = weights.flatten(1).count_nonzero(1)
+        left, width = (self._columns * n for n in (tilts.start, len(radians)))
+        return Part(voxels.start, left, width, counts, columns, values)
 
     def _entries(
         self, x: Tensor, z: Tensor, radians: Tensor, slope: bool = False
@@ -109,9 +126,9 @@ class Shadows:
 
     def _weights(self, x: Tensor, z: Tensor, radians: Tensor, pixels: Tensor) -> Tensor:
         """Of a triangle of unit area, times the length of a voxel."""
-        half = torch.maximum(radians.cos().abs(), radians.sin().abs())[..., None]
+        reach = _reach(radians)[..., None]
         away = (pixels - self._centre(x, z, radians)[..., None]).abs()
-        return (1 - away / half).clamp(min=0) * (self._spacing / half)
+        return (1 - away / reach).clamp(min=0) * (self._spacing / reach)
 
     def _centre(self, x: Tensor, z: Tensor, radians: Tensor) -> Tensor:
         """Of each shadow, in pixels."""
@@ -123,10 +140,13 @@ def half(voxels: int) -> int:
     return (voxels + 1) // 2
 
 
-def csr(rows: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
-    """A sparse matrix: where each row's entries begin, their columns and values."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse")  # CSR products are all that is used here
-        return torch.sparse_csr_tensor(
-            rows, columns, values, (len(rows) - 1, width), check_invariants=False
-        )
+def _reach(radians: Tensor) -> Tensor:
+    """Of a shadow to either side, in pixels."""
+    return torch.maximum(radians.cos().abs(), radians.sin().abs())
+
+
+def _shares(total: int, most: int) -> Iterator[slice]:
+    """About equal ones, of so many at most, but one at least."""
+    shares = ceil(total / max(1, most))
+    for share in range(shares):
+        yield slice(total * share // shares, total * (share + 1) // shares)

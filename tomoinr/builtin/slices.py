@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.slice_operator import SliceOperator, host
 from tomoinr.builtin.slice_plan import EVERYTHING, SlicePlan, angles_of, make_plan
 from tomoinr.data import TiltSeries
@@ -80,6 +81,7 @@ class Slices(Projector):
     def forget(self) -> None:
         """Let go of matrices and plans; they are made anew when they are needed."""
         self._operator, self._last = SliceOperator(self.grid), None
+        give_back()
 
     def _plan(self, views: Views, pixels: Pixels) -> SlicePlan:
         """The geometry of this call; the last one is kept, since linear solvers repeat it."""
