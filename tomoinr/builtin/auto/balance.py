@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,12 @@ from torch import Tensor
 from tomoinr.data import TiltSeries
 
 Balance = Literal["none", "gain", "both"]
+Even = Callable[[TiltSeries], TiltSeries]  # makes images of some rows, or all, equally bright
+
+
+def as_it_is(series: TiltSeries) -> TiltSeries:
+    """Where brightness is even already."""
+    return series
 
 
 class Brightness(NamedTuple):

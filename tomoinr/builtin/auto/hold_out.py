@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.auto.balance import Even, as_it_is
 from tomoinr.builtin.auto.band import band
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.noise import usual_by_tilt
@@ -32,7 +33,9 @@ def strength(caution: float, error: Tensor, problem: Problem) -> Tensor:
     return caution * error / problem.series.pixel_size / len(problem.series.angles) ** 0.5
 
 
-def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> float:
+def best_caution(
+    problem: Problem, team: Team, weights: Tensor, error: Tensor, even: Even = as_it_is
+) -> float:
     """The caution whose volume, of seven images in eight, predicts the eighth best.
 
     It starts from nothing, since a volume that has seen all images knows too much; images unlike
@@ -43,6 +46,7 @@ def best_caution(problem: Problem, team: Team, weights: Tensor, error: Tensor) -
         return USUAL
     held = torch.arange(len(order)) % EVERY == EVERY // 2
     some, rows = band(problem, team)
+    some = replace(some, series=even(some.series))
     weights = weights[:, :, rows]
     seen, unseen = part_of(some, order[~held]), part_of(some, order[held])
     seen_weights, unseen_weights = weights[:, order[~held]], weights[:, order[held]]

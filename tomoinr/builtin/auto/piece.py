@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tomoinr.builtin.auto.balance import Brightness
+from tomoinr.builtin.auto.balance import Even, as_it_is
 from tomoinr.builtin.auto.band import cropped
 from tomoinr.builtin.auto.box import gathered, spread
 from tomoinr.builtin.pose_steps import slopes
@@ -33,14 +33,14 @@ class Piece:
         core: slice,
         finer: int,
         projector: Projector,
-        uneven: Brightness | None = None,
+        even: Even = as_it_is,
     ) -> None:
         self.core, self._whole, self._finer = core, whole, finer
         first, last = core.start - MARGIN, core.stop + MARGIN
         self._held = slice(max(first, 0), min(last, whole.grid.shape[0]))
         self.rows = _rows(whole, self._held)
         seen = cropped(whole, self.rows)
-        series = uneven.undone(seen.series) if uneven else seen.series
+        series = even(seen.series)
         images = series.images - self._around(seen)
         self.problem = moved_to(
             replace(seen, series=replace(series, images=images), projector=projector),

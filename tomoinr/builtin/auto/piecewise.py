@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +16,8 @@ from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.rows import predicted
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
-from tomoinr.interfaces import Problem, Projector
+from tomoinr.data import TiltSeries
+from tomoinr.interfaces import Projector
 
 
 class Piecewise(Sharpen):
@@ -71,11 +71,9 @@ class Piecewise(Sharpen):
             self._close()
         return loss / self._unit**2
 
-    def evened(self) -> Problem:
-        """Made when it is asked for: a piece evens out its own rows."""
-        if self._brightness is None:
-            return self.problem
-        return replace(self.problem, series=self._brightness.undone(self._own.series))
+    def even(self, series: TiltSeries) -> TiltSeries:
+        """Done when it is asked for: pieces take a few rows."""
+        return self._brightness.undone(series) if self._brightness else series
 
     def _even_out(self, found: Brightness) -> None:
         self._brightness, self.uneven = found, found.uneven
@@ -99,8 +97,8 @@ class Piecewise(Sharpen):
         turn = self._turns[number]
         self.name = f"{self._title}, part {number + 1} of {len(self._turns)}"
         self._solver = Tv(Tv.Options(steps=turn.stop - turn.start))
-        core, even = self._cores[number], self._brightness
-        self._piece = Piece(self.problem, core, self.finer, self._projector, even)
+        core = self._cores[number]
+        self._piece = Piece(self.problem, core, self.finer, self._projector, self.even)
         give_back()
         rows, weight = self._piece.rows, self._strength()
         self._state = TvState(self._piece.problem, self._team, weight, self.weights[:, :, rows])

@@ -7,11 +7,13 @@ reserve than without. Images that a volume was made from would not do: it follow
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from tomoinr.builtin.auto.balance import Even, as_it_is
 from tomoinr.builtin.auto.band import band
 from tomoinr.builtin.auto.hold_out import USUAL, part_of, strength
 from tomoinr.builtin.noise import precision, usual_by_tilt
@@ -66,7 +68,9 @@ def set_free(parameters: list[nn.Parameter], free: bool = True) -> None:
         parameter.requires_grad_(free)
 
 
-def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verdict | None:
+def judged(
+    problem: Problem, team: Team, weights: Tensor, error: Tensor, even: Even = as_it_is
+) -> Verdict | None:
     """The images' verdict on the reserve, which stays held; none if they are too few."""
     order = usual_by_tilt(problem.series)
     if len(order) < FEWEST:
@@ -77,6 +81,7 @@ def judged(problem: Problem, team: Team, weights: Tensor, error: Tensor) -> Verd
     motions = motions_of(problem)
     set_free(held, False)
     some, seen_rows = band(problem, team)
+    some = replace(some, series=even(some.series))
     weights = weights[:, :, seen_rows]
     kinds = motions.shape[1]
     asked = [motions.new_zeros(2, len(weights[0]), *(kinds,) * n) for n in (2, 1)]

@@ -22,6 +22,7 @@ from tomoinr.builtin.relocated import moved_to
 from tomoinr.builtin.rows import predicted
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
+from tomoinr.data import TiltSeries
 from tomoinr.doing import doing
 from tomoinr.interfaces import PoseModel, Problem
 from tomoinr.options import NoOptions
@@ -122,9 +123,9 @@ class Sharpen(Stage):
         held = reserve(self._own.poses)
         if self._asks and held:
             last.forget()  # the band has matrices of its own
-            problem = replace(last.evened(), poses=self._own.poses)
+            problem = replace(last.problem, poses=self._own.poses)
             with doing("asking held-out rows for tilt angles"):
-                verdict = judged(problem, self._team, last.weights, last.error)
+                verdict = judged(problem, self._team, last.weights, last.error, last.even)
             self.asked = verdict.told if verdict else ""
             if verdict and verdict.worthwhile:
                 self.freed = True
@@ -147,17 +148,17 @@ class Sharpen(Stage):
 
     def evidence(self, poses: PoseModel) -> Evidence:
         """What this stage's images and volume say of poses."""
-        problem = replace(self.evened(), poses=poses)
+        problem = replace(self.problem, poses=poses, series=self.even(self.problem.series))
         return Evidence(problem, self.weights, precision(self.error))
 
     def best_caution(self) -> float:
         """What held-out images say."""
         with doing("choosing smoothness by held-out images"):
-            return best_caution(self.evened(), self._team, self.weights, self.error)
+            return best_caution(self.problem, self._team, self.weights, self.error, self.even)
 
-    def evened(self) -> Problem:
-        """The problem with images that are all of the same brightness."""
-        return self.problem
+    def even(self, series: TiltSeries) -> TiltSeries:
+        """Its problem's series, or some rows of it, with images of the same brightness."""
+        return series
 
     def step(self) -> Tensor:
         """One primal-dual iteration; the loss in units of the joint solver's."""
@@ -213,7 +214,7 @@ class Sharpen(Stage):
         if model is not None and self._balance != "none":
             self._even_out(brightness(self._own.series, model, self.weights, self._balance))
         del self.weights  # or they are there beside the new ones
-        noise = weigh(self.evened().series.images, model)
+        noise = weigh(self.even(self.problem.series).images, model)
         del model
         self.weights, self.error = noise.weights, noise.error
         give_back()
