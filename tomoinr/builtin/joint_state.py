@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.losses import NEEDS_NOISE, PixelNoise
+from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.optimisers import Optimisers
 from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.ramp import ramp
@@ -144,6 +145,8 @@ class JointState:
             if self._sweeping:
                 self._sweeping.leave(int(low[first:].min()))
             yield pixels.part(slice(first, last + 1))
+            if not self._sweeping and len(together) > 1:
+                give_back()  # a network leaves many small pieces
 
     def gradients(self) -> list[Tensor]:
         """The gradients of all that moves at the end of a step, zeros where there were none."""
