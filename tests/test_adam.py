@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from tomoinr.builtin import adam, optimisers
+from tomoinr.builtin import optimisers, short
 from tomoinr.builtin.adam import ShortAdam
+from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.optimisers import Optimisers
+from tomoinr.builtin.short import Portion, Short
 from tomoinr.testing.solvers import small_problem
 
 BETAS = 0.9, 0.99
@@ -17,7 +19,7 @@ BETAS = 0.9, 0.99
 
 @pytest.fixture(autouse=True)
 def many_portions(monkeypatch):
-    monkeypatch.setattr(adam, "PORTION", 64)
+    monkeypatch.setattr(short, "PORTION", 64)
 
 
 def start():
@@ -53,9 +55,10 @@ def test_what_is_forgotten_is_forgotten():
         for step in range(300):
             parameter.grad = torch.full_like(parameter, 1.0 if step == 0 else 0.0)
             optimiser.step()
-    short, state = pair[0].state[ours], pair[1].state[theirs]
-    root = short["root"][:64].float() * short["units"][0, 1]
-    assert torch.allclose(root, state["exp_avg_sq"].sqrt()[0, :64], rtol=0.02)
+    state = pair[0].state[ours]
+    root = Short(state["root"], state["root units"]).at(Portion(slice(0, 1), slice(0, 64), 0))
+    expected = pair[1].state[theirs]["exp_avg_sq"].sqrt()
+    assert torch.allclose(root[0], expected.flatten()[:64], rtol=0.02)
 
 
 def test_it_goes_on_to_the_last_bit():
@@ -69,6 +72,29 @@ def test_it_goes_on_to_the_last_bit():
     for one, its in ((parameter, optimiser), (other, resumed)):
         walk(one, its, 5, first=5)
     assert torch.equal(other, parameter)
+
+
+@pytest.mark.parametrize("together", [1, 2, 5])
+def test_rows_may_come_in_any_groups(together):
+    """To the last bit, with portions of several rows or of parts of one."""
+    whole, parts = (nn.Parameter(torch.ones(2, 5, 4, 9)) for _ in range(2))
+    pair = ShortAdam([whole], 1e-2, BETAS), ShortAdam([parts], 1e-2, BETAS)
+    for seed in range(4):
+        slope = torch.randn(whole.shape, generator=torch.Generator().manual_seed(seed))
+        whole.grad = slope
+        pair[0].step()
+        move = pair[1].begin(parts)
+        for first in range(0, 10, together):
+            move.take(first, slope.flatten(0, 1).flatten(1)[first : first + together])
+    assert torch.equal(whole, parts)
+
+
+def test_nothing_goes_below_its_least():
+    parameter = nn.Parameter(torch.linspace(0, 1, 300).reshape(3, 100))
+    parameter.grad = torch.ones_like(parameter)
+    ShortAdam([parameter], 0.5, BETAS, least=0.0).step()
+    assert float(parameter.detach().min()) == 0
+    assert float(parameter.detach().max()) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_moments_take_up_half():
@@ -86,5 +112,6 @@ def test_moments_take_up_half():
 def test_it_moves_large_parameters_whose_memory_is_short(large, second, short, monkeypatch):
     problem = small_problem()
     monkeypatch.setattr(optimisers, "LARGE", problem.volume.values.numel() + 1 - large)
-    made = Optimisers(problem, Joint.Options(betas=(0.9, second))).members
+    options = Joint.Options(betas=(0.9, second))
+    made = Optimisers(problem, options, Average((), 0.0, 0)).members
     assert sum(isinstance(optimiser, ShortAdam) for optimiser in made) == short

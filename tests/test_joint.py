@@ -8,6 +8,7 @@ import torch
 
 from tomoinr.api import reconstruct
 from tomoinr.builtin import joint_state
+from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.fixed import Fixed
 from tomoinr.builtin.joint import Joint
 from tomoinr.builtin.muon import Muon
@@ -45,6 +46,7 @@ class Wave(torch.nn.Module):
     """A volume of one matrix, large enough for Muon, and a vector."""
 
     rate = 1e-2
+    abilities = frozenset()
 
     def __init__(self):
         super().__init__()
@@ -55,7 +57,7 @@ class Wave(torch.nn.Module):
 @pytest.mark.parametrize(("optimiser", "muons"), [("muon", 1), ("adam", 0)])
 def test_matrices_move_by_the_optimiser_asked_for(optimiser, muons):
     problem = replace(small_problem(), volume=Wave())
-    made = Optimisers(problem, Joint.Options(optimiser=optimiser))
+    made = Optimisers(problem, Joint.Options(optimiser=optimiser), Average((), 0.0, 0))
     assert sum(isinstance(o, Muon) for o in made.members) == muons
     assert sum(len(g["params"]) for o in made.members for g in o.param_groups) == 2
 

@@ -4,36 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tomoinr.builtin.short import Portion, Short, in_rows, portions
+
 
 class Average:
-    """A running mean of parameters.
+    """A running mean of parameters; nothing is held before it begins.
 
     Of a run whose length is known, over its last `part`; of one that may stop at any time
     (`steps` none), over about the last `part` of the steps so far.
+
+    Of a parameter that it follows, step by step and portion by portion, it holds how far the mean
+    is off: a small number, for which 16 bits are plenty.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], part: float, steps: int | None) -> None:
-        self.values = [p.detach().clone() for p in parameters]
         self.parameters, self._part, self._steps = list(parameters), part, steps
+        self._share = 0.0  # of the parameters to come in the mean; 0: it has not begun
+        self._means: dict[nn.Parameter, Tensor] = {}
+        self._beside: dict[nn.Parameter, Short] = {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything in the mean, after the step that `begin` told of."""
+        return self._share > 0
+
+    def begin(self, step: int) -> None:
+        """The next parameters to come are those after so many steps."""
+        counted = self._counted(step)
+        self._share = 1 / counted if counted > 0 else 0.0
+
+    def mean(self, parameter: nn.Parameter, portion: Portion) -> Tensor | None:
+        """Of a portion that is about to move; none, if nobody need follow."""
+        if not self.begun:
+            return None
+        if parameter not in self._beside:
+            self._beside[parameter] = Short.like(parameter)
+        return self._beside[parameter].at(portion).add_(portion.of(in_rows(parameter.detach())))
+
+    def follow(self, parameter: nn.Parameter, portion: Portion, mean: Tensor) -> None:
+        """It has moved; what the mean was before."""
+        now = portion.of(in_rows(parameter.detach()))
+        self._beside[parameter].put(portion, mean.lerp_(now, self._share).sub_(now))
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the parameters as they are after so many steps."""
-        if self.begun(step):
-            for mean, p in zip(self.values, self.parameters, strict=True):
-                mean.lerp_(p, 1 / self._counted(step))
+    def update(self) -> None:
+        """Take in all parameters that are not followed."""
+        for p in self.parameters:
+            if self.begun and p not in self._beside:
+                self._means.setdefault(p, p.detach().clone()).lerp_(p, self._share)
 
-    def begun(self, step: int) -> bool:
-        """Whether there is anything in the mean after so many steps."""
-        return self._counted(step) > 0
+    def state_dict(self) -> list[Any]:
+        """What is held of each parameter: the mean, or a pair that says how far it is off."""
+        beside = {p: tuple(off) for p, off in self._beside.items()}
+        return [(self._means | beside).get(p) for p in self.parameters]
 
-    def load(self, values: Sequence[Tensor]) -> None:
-        """Go on from a mean that was saved."""
-        assign(self.values, values)
+    def load_state_dict(self, state: Sequence[Any]) -> None:
+        """Go on from there."""
+        for p, held in zip(self.parameters, state, strict=True):
+            if isinstance(held, Tensor):
+                self._means[p] = held.to(p.device, copy=True)
+            elif held is not None:
+                self._beside[p] = Short(*(part.to(p.device, copy=True) for part in held))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -43,9 +79,15 @@ class Average:
         yield
         assign(self.parameters, before)
 
+    @torch.no_grad()
     def apply(self) -> None:
-        """Put the mean in the parameters' place for good."""
-        assign(self.parameters, self.values)
+        """Put the mean in the parameters' place; what is held has done its service then."""
+        for p, mean in self._means.items():
+            p.copy_(mean)
+        for p, off in self._beside.items():
+            values = in_rows(p.detach())
+            for portion in portions(slice(0, len(values)), values.shape[1]):
+                portion.of(values).add_(off.at(portion))
 
     def _counted(self, step: int) -> float:
         """How many steps the mean speaks for."""

@@ -98,7 +98,7 @@ class Joint(Solver):
         """Data, optimisers and the running average, once the volume knows the images."""
         notes = problem.volume.heed(problem.series)
         team.copy_(problem.volume.buffers())
-        return JointState(problem, self.options, notes)
+        return JointState(problem, self.options, team, notes)
 
     def step(self, problem: Problem, state: JointState, team: Team) -> Tensor:  # type: ignore[override]
         """One batch; the loss shown is its mean squared residual, unfiltered, plus the priors."""
@@ -125,11 +125,11 @@ class Joint(Solver):
         batch = state.problem.projector.sample(series, state.budget, draw)
         everything = series.images.shape[0] * batch.shape.numel()
         mine = batch.part(team.share(len(batch))).to(team.device)
+        prior = self._prior(state.problem, draw, team)
+        yield prior, prior.detach()
         for part in state.portions(mine):
             cost, misfit = self._misfit(state, part, draw)
             yield cost / (2 * everything), misfit / (2 * everything)
-        prior = self._prior(state.problem, draw, team)
-        yield prior, prior.detach()
 
     def _misfit(self, state: JointState, pixels: Pixels, draw: Draw) -> tuple[Tensor, Tensor]:
         """The cost of these pixels, summed, and the sum of squared residuals."""

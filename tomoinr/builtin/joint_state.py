@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.losses import NEEDS_NOISE, PixelNoise
+from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.optimisers import Optimisers
 from tomoinr.builtin.pose_steps import propose
 from tomoinr.builtin.ramp import ramp
@@ -19,6 +20,7 @@ from tomoinr.builtin.scales import halved
 from tomoinr.builtin.shares import shares
 from tomoinr.builtin.slabs import sight
 from tomoinr.builtin.stopping import Stopping
+from tomoinr.builtin.sweep import Sweep
 from tomoinr.builtin.thinning import thinned
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Ability, Problem
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 RAMP_FLOOR = 0.05  # of the ramp, so that a row's mean is not forgotten
 HALF_SIZE = 0.3  # part of the run that works on half the size, where that pays
-AT_ONCE = 1 << 20  # voxels of a network that a CPU projects at a time, about
+AT_ONCE = 1 << 20  # voxels that a CPU projects at a time, about
 CALIBRATED = (0.4, 0.6, 0.8)  # parts of the run after which noise is measured anew
 
 
@@ -37,7 +39,7 @@ class JointState:
     """The data as seen now, optimisers and their schedules, the noise, averaged weights."""
 
     def __init__(
-        self, problem: Problem, options: Joint.Options, notes: tuple[str, ...] = ()
+        self, problem: Problem, options: Joint.Options, team: Team, notes: tuple[str, ...] = ()
     ) -> None:
         images = problem.series.images
         self.step, self.notes = 0, notes
@@ -49,10 +51,10 @@ class JointState:
         self._half_steps = _half_steps(self.linear, options)
         self._volume = list(problem.volume.parameters())
         self._poses = list(problem.poses.parameters())
-        self._optimisers = Optimisers(problem, options)
         self._average = Average(
             self._parameters(), options.average, None if options.patience else options.steps
         )
+        self._optimisers = Optimisers(problem, options, self._average)
         self.stopping = None
         self._whole = problem
         if options.patience:
@@ -62,13 +64,16 @@ class JointState:
             kept = replace(problem.series, images=thinned(images, problem.seed))
             self._whole = replace(problem, series=kept)
         self._half = halved(self._whole) if self._half_steps else self._whole
+        self._sweep = Sweep.where_it_pays(self._whole, self._optimisers, team)
         self.noise = PixelNoise.even(images, self.unit)
         self.moved: Tensor | None = None  # pixels, rms: by which the last step moved poses
 
     @property
     def problem(self) -> Problem:
         """The one that this step works on: half as fine at first, if so wanted."""
-        return self._half if self.step < self._half_steps else self._whole
+        if self.step < self._half_steps:
+            return self._half
+        return self._sweep.problem if self._sweep else self._whole
 
     @property
     def stopped(self) -> bool:
@@ -95,6 +100,9 @@ class JointState:
             self._half.projector.forget()
             self._half = self._whole
         self._optimisers.schedule(self._progress)
+        self._average.begin(self.step + 1)
+        if self._sweeping:
+            self._sweeping.begin()
         if self._options.loss in NEEDS_NOISE:
             self._measure(team)
 
@@ -122,40 +130,48 @@ class JointState:
     def portions(self, pixels: Pixels) -> Iterator[Pixels]:
         """Rows of a batch so few that the slices they see take little memory.
 
-        The gradient of a lattice's own values is as large as all of it, so there it does not pay.
+        Every gradient of a lattice's own values is as large as all of it, so there it does not pay,
+        unless they are swept: then slices that no row to come sees move on the way.
         """
-        if self.linear or pixels.row.device.type != "cpu" or len(pixels.shape) < 3:
+        dense = self.linear and not self._sweeping
+        if dense or pixels.row.device.type != "cpu" or len(pixels.shape) < 3:
             yield from [pixels] if len(pixels) else []
             return
         low, high = sight(self.problem, pixels)
         seen = (high - low).cumsum(0) * math.prod(self.problem.grid.shape[1:])
-        number = seen // AT_ONCE
-        for one in number.unique():
-            some = (number == one).nonzero()[:, 0]
-            yield pixels.part(slice(int(some[0]), int(some[-1]) + 1))
+        _, together = (seen // AT_ONCE).unique_consecutive(return_counts=True)
+        for rows in torch.arange(len(pixels)).split(together.tolist()):
+            first, last = int(rows[0]), int(rows[-1])
+            if self._sweeping:
+                self._sweeping.leave(int(low[first:].min()))
+            yield pixels.part(slice(first, last + 1))
+            if not self._sweeping and len(together) > 1:
+                give_back()  # a network leaves many small pieces
 
     def gradients(self) -> list[Tensor]:
-        """The gradients of everything that learns, zeros where there were none."""
-        for p in self._parameters():
+        """The gradients of all that moves at the end of a step, zeros where there were none."""
+        swept = self._sweeping.parameter if self._sweeping else None
+        moving = [p for p in self._parameters() if p is not swept]
+        for p in moving:
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-        return [p.grad for p in self._parameters() if p.grad is not None]
+        return [p.grad for p in moving if p.grad is not None]
 
     @torch.no_grad()
     def update(self, team: Team) -> None:
-        """Move, keep voxels from going negative, average, and judge; at the end, settle."""
+        """Move, average, and judge; at the end, settle."""
         before = [pose.clone() for pose in self._poses]
+        if self._sweeping:
+            self._sweeping.finish()
         self._optimisers.step()
         self._optimisers.zero_grad()  # which frees as much as the volume takes
         self.moved = _distance(before, self._poses)
-        if self.linear:
-            self._volume[0].clamp_(min=0)
         self.step += 1
-        self._average.update(self.step)
+        self._average.update()
         if self.stopping is not None:
             self.stopping.update(self.step, self._whole, self.budget, self.unit, team)
             if self.stopping.stopped:
                 self.stopping.finish()
-        elif self.step == self._options.steps and self._average.begun(self.step):
+        elif self.step == self._options.steps and self._average.begun:
             self._average.apply()
 
     def refine(self, team: Team) -> None:
@@ -170,7 +186,7 @@ class JointState:
         return {
             "step": self.step,
             "optimisers": self._optimisers.state_dict(),
-            "mean": self._average.values,
+            "average": self._average.state_dict(),
             "noise": self.noise.state_dict(),
             "stopping": self.stopping.state_dict() if self.stopping else {},
         }
@@ -179,7 +195,7 @@ class JointState:
         """Go on from there."""
         self.step = int(state["step"])
         self._optimisers.load_state_dict(state["optimisers"])
-        self._average.load(state["mean"])
+        self._average.load_state_dict(state["average"])
         noise = {name: found.to(self.noise.gain) for name, found in state["noise"].items()}
         self.noise = PixelNoise(self.unit, **noise)
         if self.stopping:
@@ -188,6 +204,11 @@ class JointState:
     @property
     def _progress(self) -> float:
         return self.step / self._options.steps
+
+    @property
+    def _sweeping(self) -> Sweep | None:
+        """What moves slices during this step, if anything does."""
+        return None if self.step < self._half_steps else self._sweep
 
     def _parameters(self) -> list[nn.Parameter]:
         return [*self._volume, *self._poses]

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from tomoinr.builtin.adam import SLOWEST, ShortAdam
+from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.memory import LARGE
 from tomoinr.builtin.muon import Muon
-from tomoinr.interfaces import Problem
+from tomoinr.interfaces import Ability, Problem
 
 if TYPE_CHECKING:
     from tomoinr.builtin.joint import Joint
@@ -20,11 +22,16 @@ MATRIX = 16  # rows and columns from which a weight matrix is one for Muon
 
 
 class Optimisers:
-    """The volume's and the poses', with warm-up, cosine, and the poses' later start."""
+    """The volume's and the poses', with warm-up, cosine, and the poses' later start.
 
-    def __init__(self, problem: Problem, options: Joint.Options) -> None:
+    Voxels, in which a LINEAR volume is linear, never go negative.
+    """
+
+    def __init__(self, problem: Problem, options: Joint.Options, average: Average) -> None:
         self._options = options
-        self.members = list(_made(problem, options))
+        linear = Ability.LINEAR in problem.volume.abilities
+        self._positive = list(problem.volume.parameters()) if linear else []
+        self.members = list(_made(problem, options, average, 0.0 if linear else -math.inf))
         self._rates = [[group["lr"] for group in o.param_groups] for o in self.members]
 
     def schedule(self, progress: float) -> None:
@@ -44,9 +51,19 @@ class Optimisers:
             optimiser.zero_grad()
 
     def step(self) -> None:
-        """Move everything."""
+        """Move everything that has a gradient."""
         for optimiser in self.members:
             optimiser.step()
+        for voxels in self._positive:
+            if voxels.grad is not None:
+                voxels.clamp_(min=0)
+
+    def in_parts(self, parameter: nn.Parameter) -> ShortAdam | None:
+        """Who moves a parameter, if it can do so in parts."""
+        able = (member for member in self.members if isinstance(member, ShortAdam))
+        return next(
+            (member for member in able if any(p is parameter for p in member.moved())), None
+        )
 
     def state_dict(self) -> list[dict[str, Any]]:
         """Their moments."""
@@ -58,7 +75,9 @@ class Optimisers:
             optimiser.load_state_dict(saved)
 
 
-def _made(problem: Problem, options: Joint.Options) -> Iterator[torch.optim.Optimizer]:
+def _made(
+    problem: Problem, options: Joint.Options, average: Average, least: float
+) -> Iterator[torch.optim.Optimizer]:
     """Muon for hidden weight matrices, if wanted; Adam for the rest and for the poses."""
     weights = list(problem.volume.parameters())
     by_muon = [options.optimiser == "muon" and _is_matrix(p) for p in weights]
@@ -67,10 +86,10 @@ def _made(problem: Problem, options: Joint.Options) -> Iterator[torch.optim.Opti
     if matrices:
         yield Muon(matrices, lr=options.matrix_rate * options.rate, momentum=0.95)
     rate = options.rate * problem.volume.rate
-    least = LARGE if options.betas[1] <= SLOWEST else math.inf
-    if large := [p for p in others if p.numel() >= least]:
-        yield ShortAdam(large, lr=rate, betas=options.betas)
-    if small := [p for p in others if p.numel() < least]:
+    long = LARGE if options.betas[1] <= SLOWEST else math.inf
+    if large := [p for p in others if p.numel() >= long]:
+        yield ShortAdam(large, rate, options.betas, average, least)
+    if small := [p for p in others if p.numel() < long]:
         yield torch.optim.Adam(small, lr=rate, betas=options.betas)
     poses = [p for p in problem.poses.parameters() if p.requires_grad]
     if poses:

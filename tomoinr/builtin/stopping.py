@@ -34,7 +34,7 @@ class Stopping:
         self.stopped = False
         self.history: list[tuple[int, float]] = []
         self._series, self._average, self._options = series, average, options
-        self._best = [value.clone() for value in average.values]
+        self._best = [p.detach().clone() for p in average.parameters]
         self._settled = settled
         self._every = max(1, round(options.steps / CHECKS))
 
@@ -45,8 +45,8 @@ class Stopping:
             return
         with torch.no_grad(), self._average.applied():
             loss = float(self._loss(problem, budget, team)) / unit**2
-        if loss < min((known for _, known in self.history), default=float("inf")):
-            assign(self._best, self._average.values)
+            if loss < min((known for _, known in self.history), default=float("inf")):
+                assign(self._best, self._average.parameters)
         self.history.append((step, loss))
         self.stopped = step >= o.steps or self._idle(step) >= o.patience * o.steps
 

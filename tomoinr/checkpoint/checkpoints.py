@@ -20,7 +20,7 @@ from tomoinr.geometry import Poses
 from tomoinr.interfaces import Problem, State
 from tomoinr.team import Team
 
-LAYOUT = 3  # one more whenever what a part keeps comes to mean something else
+LAYOUT = 4  # one more whenever what a part keeps comes to mean something else
 Align = Callable[[], Alignment | None]
 
 

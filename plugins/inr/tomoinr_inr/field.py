@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product, starmap
-from math import ceil, expm1, log
-from typing import Any, ClassVar, NamedTuple
+from math import ceil, expm1, inf, log
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,11 @@ from torch.nn import functional
 
 from tomoinr.geometry import Grid
 from tomoinr.options import option
+from tomoinr_inr.anew import Anew, Block, Evaluate, Group, Pieces, joined
 from tomoinr_inr.frame import Axes, Frame
 from tomoinr_inr.network import Network, Precision
 
-Pieces = tuple[Tensor, ...]
 Tiles = Callable[[int, int], Pieces]
-Evaluate = Callable[["Block"], Tensor]
 
 CACHED = 1 << 11  # points whose features stay in a core's cache: a third faster than all at once
 CHUNK = 1 << 18  # points at a time on a GPU, where no gradient keeps them
@@ -34,20 +34,23 @@ class Encoding(nn.Module, ABC):
     """The first layer: coordinates → features.
 
     `block` scattered points at a time suit a CPU: with tables, many, since the gradient of each
-    block is as large as they are.
+    block is as large as they are. There, pieces for `together` points of a lattice, about, are made
+    at a time.
     """
 
     block: ClassVar[int] = CACHED
+    together: ClassVar[float] = inf
 
     @abstractmethod
     def at(self, unit: Tensor) -> Tensor:
         """Features of points (3, n): (features, n)."""
 
     @abstractmethod
-    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+    def on(self, axes: Axes, high: int, deep: int, sparse: bool = False) -> Tiles:
         """What `joined` makes features of, for tiles of a lattice: `high` slices, `deep` lines.
 
-        Cut once, beforehand, since the gradient of every single cut is as large as the whole.
+        Cut once, beforehand, since the gradient of every single cut is as large as the whole. With
+        `sparse`, parameters' gradients may be sparse tensors.
         """
 
     @abstractmethod
@@ -57,18 +60,6 @@ class Encoding(nn.Module, ABC):
     def cost(self) -> int:
         """Bytes kept for the gradient of one point, besides its features."""
         return 0
-
-
-class Block(NamedTuple):
-    """So many points, how their features are made, and of which tensors."""
-
-    encode: Callable[..., Tensor]
-    sources: Pieces
-    points: int
-
-    def features(self) -> Tensor:
-        """(features, n)"""
-        return self.encode(*self.sources)
 
 
 @dataclass(frozen=True)
@@ -99,38 +90,49 @@ class Field(nn.Module):
         unit, inside = self._frame.points(points.reshape(-1, 3))
         size = self._block(unit.device, unit.shape[1], self.encoding.block)
         learnt, parts = tuple(self.encoding.parameters()), unit.split(size, dim=1)
-        blocks = (Block(self._at, (part, *learnt), size) for part in parts)
-        values = self._evaluate(blocks, unit.shape[1]).mul_(inside)
+        groups = (Block(self._at, (part, *learnt), size).alone() for part in parts)
+        values = self._evaluate(groups, unit.shape[1]).mul_(inside)
         return values.T.reshape(*points.shape[:-1], len(values))
 
     def voxels(self, grid: Grid, slices: Tensor | None = None) -> Tensor:
         """Density on some (or all) slices of a lattice: (channels, slices, z, x)."""
         axes, inside = self._frame.lattice(grid, slices, self.network.last.device)
-        ny, nz, nx = inside.shape
-        lines = max(1, self._block(inside.device, inside.numel(), CACHED) // nx)
-        high, deep = min(ny, max(1, lines // nz)), min(nz, lines)
-        joined, points = self.encoding.joined, high * deep * nx
-        tiles = starmap(
-            self.encoding.on(axes, high, deep),
-            product(range(ceil(ny / high)), range(ceil(nz / deep))),
-        )
-        blocks = (Block(joined, pieces, points) for pieces in tiles)
-        values = self._evaluate(blocks, inside.numel()).mul_(inside.flatten())
+        most = self.encoding.together if inside.device.type == "cpu" else inf
+        together = max(1, int(min(most, inside.numel()) / inside[0].numel()))
+        learnt = tuple(self.encoding.parameters())
+        parts = (axes._replace(y=y) for y in axes.y.split(together))
+        groups = (Group(partial(self._tiles, part), learnt) for part in parts)
+        values = self._evaluate(groups, inside.numel()).mul_(inside.flatten())
         return values.reshape(-1, *inside.shape)
 
-    def _evaluate(self, blocks: Iterator[Block], points: int) -> Tensor:
-        """The values of blocks of points, joined: (channels, points)."""
+    def _tiles(self, axes: Axes, sparse: bool, *learnt: Tensor) -> list[Block]:
+        """A lattice in tiles that are blocks."""
+        nx, ny, nz = map(len, axes)
+        lines = max(1, self._block(axes.x.device, nx * ny * nz, CACHED) // nx)
+        high, deep = min(ny, max(1, lines // nz)), min(nz, lines)
+        pieces = starmap(
+            self.encoding.on(axes, high, deep, sparse),
+            product(range(ceil(ny / high)), range(ceil(nz / deep))),
+        )
+        return [Block(self.encoding.joined, some, high * deep * nx) for some in pieces]
+
+    def _evaluate(self, groups: Iterator[Group], points: int) -> Tensor:
+        """The values of groups of points, joined: (channels, points)."""
         if not torch.is_grad_enabled():
-            return _joined(self._values(), blocks, self.network.last, points)
+            return joined(self._values(), groups, self.network.last, points)
         evaluate, parts, done, nominal = self._values(), [], 0, 0
         worth = self._keeps(int(points * WORTH))
-        for block in blocks:
-            nominal += block.points
-            if not (worth and self._keeps(nominal)):
-                parts.append(self._anew([block, *blocks], points - done))
-                break
-            parts.append(evaluate(block))
-            done += parts[-1].shape[1]
+        for group in groups:
+            if not worth:
+                return self._anew([group, *groups], points)
+            for block in (blocks := iter(group.blocks())):
+                nominal += block.points
+                if not self._keeps(nominal):
+                    left = [one.alone() for one in (block, *blocks)]
+                    parts.append(self._anew([*left, *groups], points - done))
+                    break
+                parts.append(evaluate(block))
+                done += parts[-1].shape[1]
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def _values(self) -> Evaluate:
@@ -142,13 +144,13 @@ class Field(nn.Module):
         """Features of scattered points, made of these and of what is learnt."""
         return self.encoding.at(unit)
 
-    def _anew(self, blocks: list[Block], points: int) -> Tensor:
+    def _anew(self, groups: list[Group], points: int) -> Tensor:
         """Values that keep nothing for the gradient but what they are made of."""
         weights = tuple(self.network.parameters())
-        pieces = (piece for block in blocks for piece in block.sources)
-        made_of = {id(piece): piece for piece in (*pieces, *weights)}
-        values: Tensor = _Anew.apply(
-            self._values, len(weights), blocks, points, self.network.last, *made_of.values()
+        sources = (source for group in groups for source in group.sources)
+        made_of = {id(source): source for source in (*sources, *weights)}
+        values: Tensor = Anew.apply(
+            self._values, weights, groups, points, self.network.last, *made_of.values()
         )
         return values
 
@@ -175,57 +177,3 @@ class Field(nn.Module):
         if not self._options.positive:
             return density
         return log(expm1(self._options.sharpness * density)) / self._options.sharpness
-
-
-class _Anew(torch.autograd.Function):
-    """Values that are computed once more on the way back, as functions of what is `learnt`.
-
-    Nothing else is left behind on the way forward, not even a node of a graph for each block:
-    thousands of them between large tensors leave holes in a CPU's memory that nothing fits in any
-    more. So do thousands of gradients, which is why all are summed up in one place. Tensors are
-    saved, and blocks know their numbers, so that they are let go before their own graph is walked.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        ready: Callable[[], Evaluate],
-        weights: int,
-        blocks: list[Block],
-        points: int,
-        like: Tensor,
-        *made_of: Tensor,
-    ) -> Tensor:
-        number = {id(one): i for i, one in enumerate(made_of)}
-        ctx.blocks = [
-            (block.encode, [number[id(source)] for source in block.sources], block.points)
-            for block in blocks
-        ]
-        ctx.ready, ctx.weights = ready, range(len(made_of) - weights, len(made_of))
-        ctx.save_for_backward(*made_of)
-        return _joined(ready(), blocks, like, points)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        made_of, done = ctx.saved_tensors, 0
-        totals = [torch.zeros_like(one) if one.requires_grad else None for one in made_of]
-        for encode, numbers, points in ctx.blocks:
-            with torch.enable_grad():
-                values = ctx.ready()(Block(encode, tuple(made_of[i] for i in numbers), points))
-            learnt = [i for i in (*numbers, *ctx.weights) if made_of[i].requires_grad]
-            grad = grads[0][:, done : done + values.shape[1]]
-            parts = torch.autograd.grad(values, [made_of[i] for i in learnt], grad)
-            for i, part in zip(learnt, parts, strict=True):
-                totals[i] += part
-            done += values.shape[1]
-        return None, None, None, None, None, *totals
-
-
-def _joined(evaluate: Evaluate, blocks: Iterable[Block], like: Tensor, points: int) -> Tensor:
-    """The values of all blocks, where no gradient is asked for: (channels, points)."""
-    values, done = like.new_empty(like.shape[1], points), 0
-    for block in blocks:
-        part = evaluate(block)
-        values[:, done : done + part.shape[1]] = part
-        done += part.shape[1]
-    return values

@@ -29,7 +29,7 @@ class RandomWaves(Encoding):
         """Features of points (3, n): (2 count, n)."""
         return _both(self.waves @ unit)
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+    def on(self, axes: Axes, high: int, deep: int, sparse: bool = False) -> Tiles:
         """Terms of the phases on tiles of a lattice."""
         return terms_on(self.waves, self.waves.new_zeros(len(self.waves)), axes, high, deep)
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tomoinr_inr.field import Encoding, Pieces, Tiles
+from tomoinr_inr.anew import Pieces
+from tomoinr_inr.field import Encoding, Tiles
 from tomoinr_inr.frame import Axes, Frame
 from tomoinr_inr.nodes import Nodes
 
@@ -58,24 +59,24 @@ class Level(nn.Module):
         index = torch.stack(indices, 1)
         return functional.embedding_bag(index, self.table, mode="sum", per_sample_weights=weight).T
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+    def on(self, axes: Axes, high: int, deep: int, sparse: bool = False) -> Tiles:
         """The same on a lattice, one axis after the other: the product of a tile's two pieces.
 
         It is (y, features, z, x).
         """
         below, above, part = self._y.around(axes.y)
-        below, above = self._planes(torch.cat((below, above))).chunk(2)
+        below, above = self._planes(torch.cat((below, above)), sparse).chunk(2)
         planes = torch.lerp(below, above, part[:, None, None, None])
         rows = (planes @ (GAIN * self._x.matrix(axes.x).T)).split(high)
         along_z = self._z.matrix(axes.z).split(deep)
         return lambda i, j: (along_z[j], rows[i])
 
-    def _planes(self, y: Tensor) -> Tensor:
+    def _planes(self, y: Tensor, sparse: bool) -> Tensor:
         """Whole planes of nodes: (y, features, z, x)."""
         z = torch.arange(self._z.count, device=y.device)
         x = torch.arange(self._x.count, device=y.device)
         index = self._index(y[:, None, None], z[:, None], x)
-        return functional.embedding(index, self.table).movedim(-1, 1)
+        return functional.embedding(index, self.table, sparse=sparse).movedim(-1, 1)
 
     def _index(self, y: Tensor, z: Tensor, x: Tensor) -> Tensor:
         """Where a node is stored."""
@@ -89,6 +90,7 @@ class Levels(Encoding):
 
     levels: Any  # a ModuleList of Level
     block = 1 << 14
+    together = 1 << 16  # since planes of nodes take up more than the voxels between them
 
     def __init__(self, frame: Frame, pitches: list[float], features: int, limit: int) -> None:
         super().__init__()
@@ -98,9 +100,9 @@ class Levels(Encoding):
         """Features of points (3, n): (levels × features, n)."""
         return torch.cat([level.at(unit) for level in self.levels])
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+    def on(self, axes: Axes, high: int, deep: int, sparse: bool = False) -> Tiles:
         """Two factors a level, for tiles of a lattice."""
-        levels = [level.on(axes, high, deep) for level in self.levels]
+        levels = [level.on(axes, high, deep, sparse) for level in self.levels]
 
         def pieces(i: int, j: int) -> Pieces:
             return tuple(factor for level in levels for factor in level(i, j))

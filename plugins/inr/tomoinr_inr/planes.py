@@ -66,7 +66,7 @@ class Planes(Encoding):
         levels = zip(self.yx, self.zx, self.yz, strict=True)
         return torch.cat([a.at(y, x) * b.at(z, x) * c.at(y, z) for a, b, c in levels])
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+    def on(self, axes: Axes, high: int, deep: int, sparse: bool = False) -> Tiles:
         """Factors for tiles of a lattice: planes are interpolated once, and then multiplied."""
         x, y, z = axes
         yx = torch.cat([plane.on(y, x) for plane in self.yx]).split(high, dim=1)

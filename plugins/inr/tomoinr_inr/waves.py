@@ -45,7 +45,7 @@ class Waves(Encoding):
         weight, bias = self._scaled()
         return self._wave(torch.addmm(bias[:, None], weight, unit))
 
-    def on(self, axes: Axes, high: int, deep: int) -> Tiles:
+    def on(self, axes: Axes, high: int, deep: int, sparse: bool = False) -> Tiles:
         """Terms of the phases on tiles of a lattice."""
         return terms_on(*self._scaled(), axes, high, deep)
 
