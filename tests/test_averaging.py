@@ -75,7 +75,7 @@ def test_it_goes_on_to_the_last_bit(follow):
     walk, again = Walk(follow).go(0, 25), Walk(follow).go(0, 25)
     again.average = Average([again.parameter], 0.5, STEPS)
     again.average.load_state_dict(copy.deepcopy(walk.average.state_dict()))
-    again.optimiser._average = again.average if follow else again.optimiser._average
+    again.optimiser.average = again.average if follow else again.optimiser.average
     for one in (walk, again):
         one.go(25, STEPS).average.apply()
     assert torch.equal(walk.parameter, again.parameter)

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from tomoinr.builtin.adam import Adam
 from tomoinr.checkpoint import Signals
 from tomoinr.checkpoint.file import BLANK, Contents, Damaged, read
 from tomoinr.checkpoint.folder import Folder
@@ -97,7 +98,7 @@ def test_parts_of_one_tensor_are_kept_apart(tmp_path):
 def test_optimisers_go_on(tmp_path):
     def made():
         parameter = torch.nn.Parameter(torch.ones(3))
-        return parameter, torch.optim.Adam([{"params": [parameter], "poses": True}], lr=0.1)
+        return parameter, Adam([parameter], 0.1, (0.9, 0.99))
 
     def walked(parameter, optimiser, steps):
         for _ in range(steps):

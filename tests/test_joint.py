@@ -1,6 +1,8 @@
 """The joint solver with everything that it can be asked for."""
 
 import copy
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -59,7 +61,7 @@ def test_matrices_move_by_the_optimiser_asked_for(optimiser, muons):
     problem = replace(small_problem(), volume=Wave())
     made = Optimisers(problem, Joint.Options(optimiser=optimiser), Average((), 0.0, 0))
     assert sum(isinstance(o, Muon) for o in made.members) == muons
-    assert sum(len(g["params"]) for o in made.members for g in o.param_groups) == 2
+    assert sum(len(o.parameters) for o in made.members) == 2
 
 
 def test_plain_adam_walks_its_own_path():
@@ -184,3 +186,15 @@ def test_rounds_of_refinement_bring_shifts_nearer(steps):
     with_rounds, without = off(3), off(0)
     assert with_rounds.dx < 0.9 * without.dx and with_rounds.dy < 0.95 * without.dy
     assert with_rounds.rotation < without.rotation
+
+
+def test_no_compiler_is_loaded():
+    """One of torch's own optimisers loads it, and takes a second for that."""
+    program = (
+        "import sys, numpy as np, tomoinr\n"
+        "images = np.random.default_rng(0).random((3, 8, 8))\n"
+        "series = tomoinr.TiltSeries(images, [-30.0, 0.0, 30.0])\n"
+        "tomoinr.reconstruct(series, solver='joint', steps=1)\n"
+        "sys.exit('torch._dynamo' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -30,7 +30,7 @@ def test_singular_vectors_stay(shape):
 
 def test_no_gradient_no_step():
     still, moved = (nn.Parameter(torch.ones(4, 4)) for _ in range(2))
-    optimiser = Muon([still, moved], lr=0.1, momentum=0.9)
+    optimiser = Muon([still, moved], rate=0.1, momentum=0.9)
     moved.grad = torch.zeros(4, 4)
     optimiser.step()
     assert torch.equal(still, torch.ones(4, 4)) and torch.equal(moved, torch.ones(4, 4))
@@ -52,6 +52,6 @@ def test_walks_like_torchs_own(shape):
         pytest.skip("this torch has no Muon")
     # Gradients of full rank, so that torch's bfloat16 does not decide.
     gradients = [torch.randn(shape) + 4 * torch.eye(*shape) for _ in range(5)]
-    ours = walked(lambda p: Muon(p, lr=0.01, momentum=0.95), gradients, shape)
+    ours = walked(lambda p: Muon(p, rate=0.01, momentum=0.95), gradients, shape)
     other = walked(lambda p: theirs(p, lr=0.01, momentum=0.95, weight_decay=0.0), gradients, shape)
     assert float((ours - other).norm() / other.norm()) < 0.03

@@ -1,14 +1,14 @@
-"""Adam for large parameters: its moments in 16 bits, and nothing else as large as a parameter."""
+"""Adam; for large parameters with moments in 16 bits, and nothing else as large as a parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tomoinr.builtin.averaging import Average
+from tomoinr.builtin.optimiser import Memory, Moved, Optimiser
 from tomoinr.builtin.short import Portion, Short, in_rows, portions
 
 SMALLEST = 1e-8  # torch's own, added to the root
@@ -17,9 +17,31 @@ SMALLEST = 1e-8  # torch's own, added to the root
 SLOWEST = 0.995
 
 
-class ShortAdam(torch.optim.Optimizer):
-    """The path of torch's Adam, but for rounding the mean of gradients and the root of their
-    squares' mean to 5e-4 of each.
+class Adam(Optimiser):
+    """The path of torch's (Kingma and Ba, 2015)."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float]
+    ) -> None:
+        super().__init__(parameters, rate)
+        self._betas = betas
+
+    def move(self, some: list[Moved]) -> None:
+        """By the mean of gradients over the root of their squares' mean."""
+        first, second = self._betas
+        for parameter, slope, memory in some:
+            if not memory:
+                memory.update(step=0, mean=torch.zeros_like(slope), square=torch.zeros_like(slope))
+            memory["step"] += 1
+            mean = memory["mean"].lerp_(slope, 1 - first)
+            square = memory["square"].mul_(second).addcmul_(slope, slope, value=1 - second)
+            root = square.sqrt().div_((1 - second ** memory["step"]) ** 0.5).add_(SMALLEST)
+            parameter.addcdiv_(mean, root, value=-self.rate / (1 - first ** memory["step"]))
+
+
+class ShortAdam(Optimiser):
+    """The same, but for rounding the mean of gradients and the root of their squares' mean to 5e-4
+    of each.
 
     Nothing goes below `least`. The average is told of every move, so that it need not be held in
     full.
@@ -28,57 +50,42 @@ class ShortAdam(torch.optim.Optimizer):
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
-        lr: float,
+        rate: float,
         betas: tuple[float, float],
         average: Average | None = None,
         least: float = -torch.inf,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "betas": betas})
-        self._average, self._least = average or Average((), 0.0, 0), least
+        super().__init__(parameters, rate)
+        self.betas, self.least = betas, least
+        self.average = average or Average((), 0.0, 0)
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Move everything that has a gradient."""
-        for parameter in self.moved():
-            if parameter.grad is not None:
-                self.begin(parameter).take(0, in_rows(parameter.grad.contiguous()))
-
-    def moved(self) -> list[nn.Parameter]:
-        """Everything that it moves."""
-        return [parameter for group in self.param_groups for parameter in group["params"]]
+    def move(self, some: list[Moved]) -> None:
+        """All rows at once."""
+        for parameter, slope, _ in some:
+            self.begin(parameter).take(0, in_rows(slope.contiguous()))
 
     def begin(self, parameter: nn.Parameter) -> Move:
         """One step more of a parameter, to be taken in parts."""
-        (group,) = (g for g in self.param_groups if any(p is parameter for p in g["params"]))
-        state = self.state[parameter]
-        if not state:
-            state.update(_nothing(parameter))
-        state["step"] += 1
-        return Move(parameter, state, group, self._average, self._least)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there; torch makes moments as long as their parameters."""
-        super().load_state_dict(state_dict)
-        for moments in self.state.values():
-            moments.update({name: moments[name].half() for name in ("mean", "root")})
+        (memory,) = (
+            memory
+            for p, memory in zip(self.parameters, self.memories, strict=True)
+            if p is parameter
+        )
+        if not memory:
+            memory.update(_nothing(parameter))
+        memory["step"] += 1
+        return Move(parameter, memory, self)
 
 
 class Move:
     """One step of a parameter: each of its rows (`in_rows`) is to be taken once, in any order."""
 
-    def __init__(
-        self,
-        parameter: nn.Parameter,
-        state: dict[str, Any],
-        group: dict[str, Any],
-        average: Average,
-        least: float,
-    ) -> None:
-        self._parameter, self._average, self._least = parameter, average, least
-        self._moments = [Short(state[name], state[f"{name} units"]) for name in ("mean", "root")]
-        self._first, self._second = group["betas"]
-        self._rate = group["lr"] / (1 - self._first ** state["step"])
-        self._grown = (1 - self._second ** state["step"]) ** 0.5
+    def __init__(self, parameter: nn.Parameter, memory: Memory, adam: ShortAdam) -> None:
+        self._parameter, self._average, self._least = parameter, adam.average, adam.least
+        self._moments = [Short(memory[name], memory[f"{name} units"]) for name in ("mean", "root")]
+        self._first, self._second = adam.betas
+        self._rate = adam.rate / (1 - self._first ** memory["step"])
+        self._grown = (1 - self._second ** memory["step"]) ** 0.5
 
     @torch.no_grad()
     def take(self, first: int, slopes: Tensor) -> None:
@@ -102,7 +109,7 @@ class Move:
             values.clamp_(min=self._least)
 
 
-def _nothing(parameter: Tensor) -> dict[str, Any]:
+def _nothing(parameter: Tensor) -> Memory:
     """Before the first step."""
     mean, root = Short.like(parameter), Short.like(parameter)
     return {

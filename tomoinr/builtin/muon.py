@@ -6,46 +6,45 @@ Written out here, though newer torch has one, so that every version walks the sa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from tomoinr.builtin.optimiser import Memory, Moved, Optimiser
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # the quintic that sends singular values near one
 NEWTON_SCHULZ_STEPS = 5
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Optimiser):
     """Nesterov momentum, orthogonalised; for weight matrices only."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(self, parameters: Iterable[nn.Parameter], rate: float, momentum: float) -> None:
+        super().__init__(parameters, rate)
+        self._momentum = momentum
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Move every matrix by `lr`, in units of its root-mean-square entry."""
-        for group in self.param_groups:
-            for alike in _by_shape(group["params"]):
-                rows, columns = alike[0].shape
-                scale = max(1.0, rows / columns) ** 0.5
-                ahead = torch.stack([self._ahead(p, group["momentum"]) for p in alike])
-                for parameter, direction in zip(alike, orthogonal(ahead), strict=True):
-                    parameter.add_(direction, alpha=-group["lr"] * scale)
+    def move(self, some: list[Moved]) -> None:
+        """Each matrix by the rate, in units of its root-mean-square entry."""
+        for alike in _by_shape(some):
+            rows, columns = alike[0][0].shape
+            scale = max(1.0, rows / columns) ** 0.5
+            ahead = torch.stack([self._ahead(slope, memory) for _, slope, memory in alike])
+            for (parameter, *_), direction in zip(alike, orthogonal(ahead), strict=True):
+                parameter.add_(direction, alpha=-self.rate * scale)
 
-    def _ahead(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+    def _ahead(self, slope: Tensor, memory: Memory) -> Tensor:
         """Where the momentum leads from here."""
-        assert parameter.grad is not None
-        buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-        buffer.lerp_(parameter.grad, 1 - momentum)
-        return parameter.grad.lerp(buffer, momentum)
+        buffer = memory.setdefault("momentum", torch.zeros_like(slope))
+        buffer.lerp_(slope, 1 - self._momentum)
+        ahead: Tensor = slope.lerp(buffer, self._momentum)
+        return ahead
 
 
-def _by_shape(parameters: Iterable[nn.Parameter]) -> Iterable[list[nn.Parameter]]:
-    """Those with a gradient, equal sizes together: one product serves them all."""
-    shapes: dict[torch.Size, list[nn.Parameter]] = {}
-    for parameter in parameters:
-        if parameter.grad is not None:
-            shapes.setdefault(parameter.shape, []).append(parameter)
+def _by_shape(some: Iterable[Moved]) -> Iterable[list[Moved]]:
+    """Equal sizes together: one product serves them all."""
+    shapes: dict[torch.Size, list[Moved]] = {}
+    for one in some:
+        shapes.setdefault(one[0].shape, []).append(one)
     return shapes.values()
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from tomoinr.builtin.adam import SLOWEST, ShortAdam
+from tomoinr.builtin.adam import SLOWEST, Adam, ShortAdam
 from tomoinr.builtin.averaging import Average
 from tomoinr.builtin.memory import LARGE
 from tomoinr.builtin.muon import Muon
+from tomoinr.builtin.optimiser import Memory, Optimiser
 from tomoinr.interfaces import Ability, Problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ class Optimisers:
         linear = Ability.LINEAR in problem.volume.abilities
         self._positive = list(problem.volume.parameters()) if linear else []
         self.members = list(_made(problem, options, average, 0.0 if linear else -math.inf))
-        self._rates = [[group["lr"] for group in o.param_groups] for o in self.members]
+        poses = [p for p in problem.poses.parameters() if p.requires_grad]
+        self._poses = Adam(poses, options.pose_rate, options.betas) if poses else None
+        self.members += [self._poses] if self._poses else []
+        self._rates = [member.rate for member in self.members]
 
     def schedule(self, progress: float) -> None:
         """The step sizes that suit this moment (0: the start, 1: the end)."""
@@ -40,10 +44,9 @@ class Optimisers:
         warm = min(1.0, (progress + 1e-9) / o.warm_up) if o.warm_up else 1.0
         cosine = 0.5 * (1 + math.cos(math.pi * progress))
         factor = warm * (o.last_rate + (1 - o.last_rate) * cosine)
-        for optimiser, rates in zip(self.members, self._rates, strict=True):
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                waits = group.get("poses") and progress < o.pose_start
-                group["lr"] = 0.0 if waits else rate * factor
+        for optimiser, rate in zip(self.members, self._rates, strict=True):
+            waits = optimiser is self._poses and progress < o.pose_start
+            optimiser.rate = 0.0 if waits else rate * factor
 
     def zero_grad(self) -> None:
         """Forget the last step's gradients."""
@@ -62,14 +65,14 @@ class Optimisers:
         """Who moves a parameter, if it can do so in parts."""
         able = (member for member in self.members if isinstance(member, ShortAdam))
         return next(
-            (member for member in able if any(p is parameter for p in member.moved())), None
+            (member for member in able if any(p is parameter for p in member.parameters)), None
         )
 
-    def state_dict(self) -> list[dict[str, Any]]:
+    def state_dict(self) -> list[list[Memory]]:
         """Their moments."""
         return [optimiser.state_dict() for optimiser in self.members]
 
-    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+    def load_state_dict(self, state: list[list[Memory]]) -> None:
         """Go on from there."""
         for optimiser, saved in zip(self.members, state, strict=True):
             optimiser.load_state_dict(saved)
@@ -77,24 +80,20 @@ class Optimisers:
 
 def _made(
     problem: Problem, options: Joint.Options, average: Average, least: float
-) -> Iterator[torch.optim.Optimizer]:
-    """Muon for hidden weight matrices, if wanted; Adam for the rest and for the poses."""
+) -> Iterator[Optimiser]:
+    """The volume's: Muon for hidden weight matrices, if wanted; Adam for the rest."""
     weights = list(problem.volume.parameters())
     by_muon = [options.optimiser == "muon" and _is_matrix(p) for p in weights]
     matrices = [p for p, chosen in zip(weights, by_muon, strict=True) if chosen]
     others = [p for p, chosen in zip(weights, by_muon, strict=True) if not chosen]
     if matrices:
-        yield Muon(matrices, lr=options.matrix_rate * options.rate, momentum=0.95)
+        yield Muon(matrices, options.matrix_rate * options.rate, momentum=0.95)
     rate = options.rate * problem.volume.rate
     long = LARGE if options.betas[1] <= SLOWEST else math.inf
     if large := [p for p in others if p.numel() >= long]:
         yield ShortAdam(large, rate, options.betas, average, least)
     if small := [p for p in others if p.numel() < long]:
-        yield torch.optim.Adam(small, lr=rate, betas=options.betas)
-    poses = [p for p in problem.poses.parameters() if p.requires_grad]
-    if poses:
-        group = {"params": poses, "poses": True}
-        yield torch.optim.Adam([group], lr=options.pose_rate, betas=options.betas)
+        yield Adam(small, rate, options.betas)
 
 
 def _is_matrix(parameter: torch.Tensor) -> bool:
