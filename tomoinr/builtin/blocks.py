@@ -14,7 +14,7 @@ from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
 
 # Of a block on a CPU: so many slices at least, since their rows overlap; more where they are small.
-SLICES, VOXELS = 32, 1 << 18
+SLICES, VOXELS = 16, 1 << 18
 PORTION = 2**16  # voxels that a core works on at once: what it needs of them stays in its cache
 PORTION_ELSEWHERE = 2**24  # on a device that wants large portions
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tomoinr.builtin.blocks import blocks
+from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.slabs import Part, Slab, common, within
 from tomoinr.geometry import Pixels
 from tomoinr.interfaces import Problem
@@ -36,6 +37,7 @@ class LinearMap:
         here.projector.share(here.views(), team)
         self._blocks = blocks(here, self.pixels, self.slab.areas)
         self._team, self._unit = team, unit
+        give_back()
 
     @property
     def data(self) -> Tensor:

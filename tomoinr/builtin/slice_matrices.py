@@ -61,7 +61,7 @@ class Shadows:
     def _matrix(self, parts: Iterator[Part], shape: tuple[int, int]) -> Matrix:
         if self._narrow:
             largest = self._spacing / float(_reach(self._radians).min())
-            return narrow(parts, shape, TILE, largest)
+            return narrow(parts, shape, TILE, 2 * len(self._x) * len(self._radians), largest)
         if self._in_tiles:
             return tiled(parts, shape, NARROW)
         return self._joined(parts, shape[1], 2)

@@ -60,17 +60,26 @@ def tiled(parts: Iterable[Part], shape: tuple[int, int], most: int) -> Tiles:
     return Tiles(shape, 1.0, tuple(tiles))
 
 
-def narrow(parts: Iterable[Part], shape: tuple[int, int], most: int, largest: float) -> Tiles:
-    """The same in 16 bits: values from 0 to `largest`, parts up to 65536 columns wide."""
+def narrow(
+    parts: Iterable[Part], shape: tuple[int, int], most: int, room: int, largest: float
+) -> Tiles:
+    """The same in 16 bits: values from 0 to `largest`, parts up to 65536 columns wide.
+
+    All entries, at most so many as there is `room` for, are in one place: between tiles that had
+    memory of their own, that of their parts would be lost. What is never touched takes up none.
+    """
     scale = largest / STEPS
-    halved = (
-        part._replace(
-            columns=_in_16_bits(part.columns),
-            values=_in_16_bits(part.values.div(scale).round_()),
-        )
-        for part in parts
-    )
-    return replace(tiled(halved, shape, most), scale=scale)
+    columns, values = (torch.empty(room, dtype=torch.int16) for _ in range(2))
+
+    def halved() -> Iterator[Part]:
+        stop = 0
+        for part in parts:
+            here = slice(stop, stop := stop + len(part.values))
+            columns[here] = _in_16_bits(part.columns)
+            values[here] = _in_16_bits(part.values.div(scale).round_())
+            yield part._replace(columns=columns[here], values=values[here])
+
+    return replace(tiled(halved(), shape, most), scale=scale)
 
 
 def _stacked(parts: Iterable[Part], most: int) -> Iterator[Part]:
@@ -87,7 +96,19 @@ def _stacked(parts: Iterable[Part], most: int) -> Iterator[Part]:
 
 def _one(stack: list[Part]) -> Part:
     top, left, width = stack[0][:3]
-    return Part(top, left, width, *map(torch.cat, zip(*(part[3:] for part in stack), strict=True)))
+    counts, columns, values = zip(*(part[3:] for part in stack), strict=True)
+    return Part(top, left, width, torch.cat(counts), _run(columns), _run(values))
+
+
+def _run(tensors: tuple[Tensor, ...]) -> Tensor:
+    """One after the other; without a copy, if that is how they are in memory."""
+    first, *others = tensors
+    stop = first.data_ptr() + first.nbytes
+    for other in others:
+        if other.data_ptr() != stop:
+            return torch.cat(tensors)
+        stop += other.nbytes
+    return first.as_strided((sum(map(len, tensors)),), (1,))
 
 
 def _in_16_bits(whole: Tensor) -> Tensor:

@@ -30,12 +30,17 @@ class _Packer(pickle.Pickler):
 
     def persistent_id(self, value: Any) -> Any:
         """Type, shape and place in the file of a large tensor."""
-        if not isinstance(value, Tensor) or value.nbytes < LARGE or value.device.type != "cpu":
+        if not isinstance(value, Tensor) or value.device.type != "cpu" or _kept(value) < LARGE:
             return None
         start = self.size
         self.tensors.append(value.detach().contiguous())
         self.size += -(-value.nbytes // ALIGNED) * ALIGNED
         return value.dtype, tuple(value.shape), start
+
+
+def _kept(value: Tensor) -> int:
+    """Bytes that would be pickled: all that a view is of."""
+    return value.untyped_storage().nbytes()
 
 
 class _Unpacker(pickle.Unpickler):
