@@ -97,7 +97,7 @@ def test_finer_voxels_where_memory_allows_and_a_note_where_not(free, monkeypatch
         free(less)
         lattice, notes = finest(problem)
         assert lattice == (2, 10, 0, True)
-        assert any("memory is short: finer voxels for 10 rows" in note for note in notes)
+        assert any("little memory is taken: finer voxels for 10 rows" in note for note in notes)
     free(half - 1)
     lattice, notes = finest(problem)
     assert lattice == (1, 0, 0, True)
@@ -132,6 +132,22 @@ def test_no_more_memory_than_was_asked_for(free, monkeypatch):
     assert finest(problem, memory=little)[0] == finest(problem, memory=little, finer=1)[0]
     with pytest.raises(TomoinrError, match=r"needs about .* GiB of memory"):
         finest(problem, memory=little / 2)
+
+
+def test_large_problems_take_little_unless_told(free, monkeypatch):
+    """However much is free: as few pieces as three times volume and images allow, or the least."""
+    short_of_memory(monkeypatch)
+    monkeypatch.setattr(fineness, "SMALL", 0)
+    free(inf)
+    problem = tall_problem()
+    taken = 4 * (problem.volume.values.numel() + problem.series.images.numel())
+    whole, finer = (fineness.needed(problem, on) / taken for on in (1, 2))
+    assert finest(problem)[0] == (1, 0, 10, True)
+    assert finest(problem, within=whole)[0] == (1, 0, 0, True)
+    assert finest(problem, within=finer)[0] == (2, 0, 0, False)
+    assert finest(problem, memory=1.0)[0] == (2, 0, 0, False)
+    best = Auto.presets["best"]["within"]
+    assert finest(problem, within=best)[0] == (2, 0, 0, False)
 
 
 def test_too_little_memory_is_told_before_anything_is_done(free):

@@ -23,6 +23,7 @@ FEWEST = 8  # rows of pixels whose slices are worth a piece: those beside it tak
 VOLUMES, ENTRIES, IMAGES, BLOCK = 3.25, 2, 12, 240
 OWN = 5  # volumes of the images' own lattice, while poses are searched for
 NUMBER, ENTRY = 4, 8  # bytes of a value, and of a matrix's entry with its index
+SMALL = 64 << 20  # bytes of volume and images, up to which the best there is takes about 1 GiB
 GIB = 2.0**30
 
 
@@ -30,7 +31,7 @@ class Lattice(NamedTuple):
     """Voxels along a pixel's edge; the rows of pixels whose slices are `together` (0: all).
 
     `plain`: the same before, on the images' own lattice, and on that alone if `finer` is 1.
-    `short`: it would be finer, or whole, if there were more memory.
+    `short`: it would be finer, or whole, if it might take more memory.
     """
 
     finer: int
@@ -47,7 +48,7 @@ def lattice(problem: Problem, team: Team, options: AutoOptions) -> Lattice:
         return Lattice(finest, together) if finest > 1 else Lattice(1, plain=together)
     if options.finer and not options.memory:
         return Lattice(finest)
-    free = options.memory * GIB or free_memory(team.device)
+    free = options.memory * GIB or _usual(problem, options.within, team.device)
     agreed = torch.tensor(fitting(problem, free, finest), device=team.device)
     team.copy_([agreed])
     finer, together, plain, short = agreed.tolist()
@@ -61,6 +62,21 @@ def lattice(problem: Problem, team: Team, options: AutoOptions) -> Lattice:
             f"box (--depth), or {way_out}"
         )
     return Lattice(finer, together, plain, bool(short))
+
+
+def _usual(problem: Problem, within: float, device: torch.device) -> float:
+    """Bytes that may be taken where nobody says how many.
+
+    Finer voxels win less and less on larger images, but take 27 times the memory of volume and
+    images and three times as long.
+    """
+    free = free_memory(device)
+    taken = NUMBER * (prod(problem.grid.shape) + prod(problem.series.shape))
+    taken *= len(problem.series.channels)
+    if device.type != "cpu" or not within or taken <= SMALL:
+        return free
+    least = min(needed(problem, 1, some) for some in _pieces(problem))
+    return min(free, max(within * taken, least))
 
 
 def fitting(problem: Problem, free: float, finest: int = FINEST) -> Lattice:

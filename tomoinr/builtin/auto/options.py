@@ -28,7 +28,13 @@ class AutoOptions:
         "follows; 0: all, or as many as memory has room for",
         low=0,
     )
-    memory: float = option(0.0, "GiB that it may take in all, about; 0: all that are free", low=0)
+    memory: float = option(0.0, "GiB that it may take in all, about; 0: as `within` says", low=0)
+    within: float = option(
+        3.0,
+        "times what volume and images take up that it may take on a CPU, where these are more than "
+        "64 MiB; 0: all that is free",
+        low=0,
+    )
     rounds: int = option(6, "times that poses and noise are found anew on it", low=0)
     round_steps: int = option(45, "iterations of TV in each round", low=1)
     caution: float = option(

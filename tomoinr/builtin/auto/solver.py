@@ -123,7 +123,10 @@ class Auto(Solver):
     }
 
     Options = AutoOptions
-    presets = {"fast": {"rounds": 2, "round_steps": 30}, "best": {"rounds": 8, "round_steps": 60}}
+    presets = {
+        "fast": {"rounds": 2, "round_steps": 30},
+        "best": {"rounds": 8, "round_steps": 60, "within": 0.0},
+    }
 
     def __init__(self, options: AutoOptions, others: Others | None = tuple) -> None:
         self.options, self._others = options, others
@@ -167,7 +170,8 @@ def _notes(state: AutoState, problem: Problem) -> Iterator[str]:
     if isinstance(last, Sharpen) and last.uneven:
         yield f"the images' gains differed by {100 * last.uneven:.1f} % (rms) and were evened out"
     if state.lattice.short:
-        yield f"memory is short: {_makeshift(state.lattice)}"
+        more = "quality best takes what is free, the option memory as many GiB"
+        yield f"little memory is taken: {_makeshift(state.lattice)} ({more})"
     if isinstance(last, Sharpen):
         yield f"edges kept down by {last.caution:.2f} standard errors of a voxel"
     share = beyond(problem.series)

@@ -109,7 +109,10 @@ class Fused(Solver):
         o, named = self.options, leaders(problem.series)
         half = (o.steps + 1) // 2  # of one step too: none would mean as many as it likes
         given = Auto.Options(
-            steps=-(-half // len(named)), rounds=o.rounds, round_steps=o.round_steps
+            steps=-(-half // len(named)),
+            rounds=o.rounds,
+            round_steps=o.round_steps,
+            within=0.0,  # it is the smaller part of what all channels take
         )
         first, lead = First(problem, named, given, team), named[0]
         return FusedState(first, lead, [i for i in range(problem.volume.channels) if i != lead])
