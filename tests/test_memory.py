@@ -17,7 +17,7 @@ from tomoinr.testing.solvers import go_on, small_problem
 
 CPU = torch.device("cpu")
 # MiB, with 61 images of n × n pixels: voxels along a pixel's edge, and rows of pixels together.
-MEASURED = [(128, (2,), 363), (128, (2, 16), 189), (256, (1,), 538), (256, (1, 32), 298)]
+MEASURED = [(128, (2,), 267), (128, (2, 16), 150), (256, (1,), 401), (256, (1, 32), 225)]
 NEW, OLD = "sys/fs/cgroup", "sys/fs/cgroup/memory"
 
 
@@ -138,6 +138,8 @@ def test_large_problems_take_little_unless_told(free, monkeypatch):
     """However much is free: as few pieces as three times volume and images allow, or the least."""
     short_of_memory(monkeypatch)
     monkeypatch.setattr(fineness, "SMALL", 0)
+    monkeypatch.setattr(fineness, "REST", 0)
+    monkeypatch.setattr(fineness, "ENOUGH", 10)
     free(inf)
     problem = tall_problem()
     taken = 4 * (problem.volume.values.numel() + problem.series.images.numel())

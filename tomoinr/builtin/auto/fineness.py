@@ -16,13 +16,18 @@ from tomoinr.interfaces import Problem
 from tomoinr.team import Team
 
 FINEST = 2
-FEWEST = 8  # rows of pixels whose slices are worth a piece: those beside it take time as well
+# Rows of pixels whose slices are worth a piece, since those beside it take time as well: if there
+# is no other way, and if there is.
+FEWEST, ENOUGH = 8, 32
 # What was measured (benchmarks/memory.py), rounded up: so many volumes of the lattice, entries of
-# sparse matrices per voxel of a slice and image, copies of the images; and what a block of slices
-# needs in between, in slices.
-VOLUMES, ENTRIES, IMAGES, BLOCK = 3.25, 2, 12, 240
+# sparse matrices per voxel of a slice and image; what a block of slices needs in between, in
+# slices; and, in bytes, what does not depend on sizes.
+VOLUMES, ENTRIES, BLOCK, REST = 2.65, 2, 64, 26 << 20
+# Copies of the images, on all slices at once and in pieces; what finer pieces have shown, besides.
+IMAGES, PIECES, SHOWN = 7, 5, 4
 OWN = 5  # volumes of the images' own lattice, while poses are searched for
-NUMBER, ENTRY = 4, 8  # bytes of a value, and of a matrix's entry with its index
+NUMBER = 4  # bytes of a value
+ENTRY = {"cpu": 4, "elsewhere": 8}  # of a matrix's entry with its index
 SMALL = 64 << 20  # bytes of volume and images, up to which the best there is takes about 1 GiB
 GIB = 2.0**30
 
@@ -75,7 +80,7 @@ def _usual(problem: Problem, within: float, device: torch.device) -> float:
     taken *= len(problem.series.channels)
     if device.type != "cpu" or not within or taken <= SMALL:
         return free
-    least = min(needed(problem, 1, some) for some in _pieces(problem))
+    least = min(needed(problem, 1, some) for some in _pieces(problem, ENOUGH))
     return min(free, max(within * taken, least))
 
 
@@ -92,10 +97,10 @@ def fitting(problem: Problem, free: float, finest: int = FINEST) -> Lattice:
     return Lattice(finest, together, plain, short=together + plain > 0)
 
 
-def _pieces(problem: Problem) -> list[int]:
+def _pieces(problem: Problem, fewest: int | None = None) -> list[int]:
     """Rows whose slices may be together: all (0), or fewer and fewer of them."""
     rows = problem.grid.shape[0]
-    return [0, *(-(-rows // count) for count in range(2, rows // FEWEST + 1))]
+    return [0, *(-(-rows // count) for count in range(2, rows // (fewest or FEWEST) + 1))]
 
 
 def needed(problem: Problem, finer: int, together: int = 0) -> float:
@@ -107,18 +112,21 @@ def _solving(problem: Problem, finer: int, together: int) -> float:
     own, shape = problem.grid.shape, problem.grid.finer(finer).shape
     held = min(together + 2 * MARGIN, own[0]) * finer if together else shape[0]
     volumes = prod(own) + (VOLUMES * held + BLOCK) * prod(shape[1:])
-    return _bytes(problem, volumes, ENTRIES * prod(shape[1:]))
+    images = PIECES + SHOWN * (finer > 1) if together else IMAGES
+    return _bytes(problem, volumes, images, ENTRIES * prod(shape[1:]))
 
 
 def _searching(problem: Problem) -> float:
     """For poses, on images that may be binned."""
     own, bins = problem.grid.shape, 2 ** halvings(problem.series.shape[2])
     volumes = prod(own) * (1 + OWN / bins**3) + BLOCK * prod(own[1:]) / bins**2
-    return _bytes(problem, volumes, 2 * ENTRIES * prod(own[1:]) / bins**2)
+    return _bytes(problem, volumes, PIECES, 2 * ENTRIES * prod(own[1:]) / bins**2)
 
 
-def _bytes(problem: Problem, voxels: float, entries: float) -> float:
-    """Of voxels, and of a matrix's entries for each view, beside the images."""
-    channels, views, _, _ = problem.series.images.shape
-    images = IMAGES * prod(problem.series.images.shape)
-    return NUMBER * (channels * voxels + images) + ENTRY * entries * views
+def _bytes(problem: Problem, voxels: float, images: int, entries: float) -> float:
+    """Of voxels, of copies of the images, and of a matrix's entries for each view."""
+    taken = problem.series.images
+    channels, views, _, _ = taken.shape
+    entry = ENTRY["cpu" if taken.device.type == "cpu" else "elsewhere"]
+    numbers = channels * voxels + images * prod(taken.shape)
+    return REST + NUMBER * numbers + entry * entries * views
