@@ -72,8 +72,8 @@ def lattice(problem: Problem, team: Team, options: AutoOptions) -> Lattice:
 def _usual(problem: Problem, within: float, device: torch.device) -> float:
     """Bytes that may be taken where nobody says how many.
 
-    Finer voxels win less and less on larger images, but take 27 times the memory of volume and
-    images and three times as long.
+    Of large images finer voxels win little (docs/large.md), but take up to 27 times the memory of
+    volume and images, and three times as long.
     """
     free = free_memory(device)
     taken = NUMBER * (prod(problem.grid.shape) + prod(problem.series.shape))
