@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from tomoinr.gradients import backward, place
+from tomoinr.teams.gradients import backward, place
 
 
 class Squares(torch.autograd.Function):

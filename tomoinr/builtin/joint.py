@@ -14,11 +14,11 @@ from tomoinr.builtin.losses import LossName, residuals
 from tomoinr.builtin.ramp import filter_rows
 from tomoinr.builtin.scales import predict_moved
 from tomoinr.geometry import Pixels
-from tomoinr.gradients import backward
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.sampling import Draw
 from tomoinr.team import Team
+from tomoinr.teams.gradients import backward
 
 SLAB = 11  # the stream that places the priors' slab, apart from the batch's
 OFFSET = 12  # the stream that moves the lattice

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tomoinr.geometry import Grid
-from tomoinr.gradients import backward
+from tomoinr.teams.gradients import backward
 from tomoinr_inr import field
 
 GRID = Grid((6, 9, 8), 2.0, (3.0, -5.0, 1.0))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tomoinr.gradients import place
+from tomoinr.teams.gradients import place
 
 Pieces = tuple[Tensor, ...]
 Evaluate = Callable[["Block"], Tensor]
@@ -51,7 +51,7 @@ class Anew(torch.autograd.Function):
     Nothing else is left behind on the way forward, not even a node of a graph for each block:
     thousands of them between large tensors leave holes in a CPU's memory that nothing fits in any
     more. So do thousands of gradients, which is why all are summed up in one place: in `.grad`
-    itself, if they may be (`tomoinr.gradients`), since tables are large. Tensors are saved, and
+    itself where that is allowed (`teams.gradients`), since tables are large. Tensors are saved, and
     groups know their numbers, so that they are let go before their own graph is walked.
     """
 
