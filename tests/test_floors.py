@@ -13,7 +13,7 @@ CORE = ROOT / "tomoinr"
 
 # A module may import those on the floors below it, and those to its left on its own floor.
 FLOORS = (
-    "version errors doing geometry options",
+    "version errors doing gradients geometry options",
     "data stack sampling team teams",
     "interfaces state metrics fsc pictures",
     "slicewise",
@@ -44,7 +44,7 @@ LIBRARIES: dict[str, set[str]] = {  # who may import them
 }
 CLOSED_TO_PLUGINS = {"recipe", "cli", "builtin"}
 # Lines of code in the core; parts, files, contracts, the program and measures stand on it.
-LARGEST = 1650
+LARGEST = 1675
 UNCOUNTED = {"builtin", "io", "checkpoint", "trust", "report", "testing", "teams", "cli", "live"}
 UNCOUNTED |= {"exact"}
 UNCOUNTED |= {"metrics", "fsc", "pictures"}

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tomoinr.builtin.short import Portion, Short, in_rows, portions
+from tomoinr.builtin.dither import Dither
+from tomoinr.builtin.short import Portion, in_rows, portions
+from tomoinr.builtin.tiny import Tiny, grain_of
 
 
 class Average:
@@ -19,14 +21,16 @@ class Average:
     (`steps` none), over about the last `part` of the steps so far.
 
     Of a parameter that it follows, step by step and portion by portion, it holds how far the mean
-    is off: a small number, for which 16 bits are plenty.
+    is off: a small number, for which 8 bits will do.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], part: float, steps: int | None) -> None:
         self.parameters, self._part, self._steps = list(parameters), part, steps
         self._share = 0.0  # of the parameters to come in the mean; 0: it has not begun
         self._means: dict[nn.Parameter, Tensor] = {}
-        self._beside: dict[nn.Parameter, Short] = {}
+        self._beside: dict[nn.Parameter, Tiny] = {}
+        self._dithers: dict[nn.Parameter, Dither] = {}
+        self._step = 0
 
     @property
     def begun(self) -> bool:
@@ -36,20 +40,24 @@ class Average:
     def begin(self, step: int) -> None:
         """The next parameters to come are those after so many steps."""
         counted = self._counted(step)
-        self._share = 1 / counted if counted > 0 else 0.0
+        self._share, self._step = 1 / counted if counted > 0 else 0.0, step
 
     def mean(self, parameter: nn.Parameter, portion: Portion) -> Tensor | None:
         """Of a portion that is about to move; none, if nobody need follow."""
         if not self.begun:
             return None
         if parameter not in self._beside:
-            self._beside[parameter] = Short.like(parameter)
-        return self._beside[parameter].at(portion).add_(portion.of(in_rows(parameter.detach())))
+            self._beside[parameter] = Tiny.like(parameter)
+        now = portion.of(in_rows(parameter.detach()))
+        return self._beside[parameter].at(portion, now.shape[1]).add_(now)
 
     def follow(self, parameter: nn.Parameter, portion: Portion, mean: Tensor) -> None:
         """It has moved; what the mean was before."""
         now = portion.of(in_rows(parameter.detach()))
-        self._beside[parameter].put(portion, mean.lerp_(now, self._share).sub_(now))
+        if parameter not in self._dithers:
+            self._dithers[parameter] = grain_of(parameter)
+        dither, off = self._dithers[parameter], mean.lerp_(now, self._share).sub_(now)
+        self._beside[parameter].put(portion, off, dither.at(self._step, portion.rows))
 
     @torch.no_grad()
     def update(self) -> None:
@@ -69,7 +77,7 @@ class Average:
             if isinstance(held, Tensor):
                 self._means[p] = held.to(p.device, copy=True)
             elif held is not None:
-                self._beside[p] = Short(*(part.to(p.device, copy=True) for part in held))
+                self._beside[p] = Tiny(*(part.to(p.device, copy=True) for part in held))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -87,7 +95,8 @@ class Average:
         for p, off in self._beside.items():
             values = in_rows(p.detach())
             for portion in portions(slice(0, len(values)), values.shape[1]):
-                portion.of(values).add_(off.at(portion))
+                some = portion.of(values)
+                some.add_(off.at(portion, some.shape[1]))
 
     def _counted(self, step: int) -> float:
         """How many steps the mean speaks for."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.dither import Dither
 from tomoinr.builtin.memory import LARGE
 
 EVERYTHING = slice(None)
 NARROW = torch.float16
 # Duals of large volumes are whole multiples of 1 / TENTHS, in 8 bits: at most 2.
 UNITS, MOST = 63.0, 127.0
-# What is added before they are rounded goes from 0 to 1 evenly, in time and from slice to slice;
-# else small steps would never add up to one unit.
-STEP, SLICE = 0.6180339887, 0.7548776662
 
 
 class EdgeDuals:
@@ -24,8 +22,7 @@ class EdgeDuals:
 
     def __init__(self, kept: Tensor, first: int) -> None:
         self._kept, self._first = kept, first
-        grain = torch.rand(kept.shape[3:], generator=torch.Generator().manual_seed(0))
-        self._grain = grain.to(kept.device)
+        self._dither = Dither(kept.shape[3:], kept.device)
 
     @staticmethod
     def nothing(voxels: Tensor, among: int) -> Tensor:
@@ -41,14 +38,9 @@ class EdgeDuals:
     def keep(self, part: slice, values: Tensor, step: int) -> None:
         """Those of some slices; the values are used up."""
         if not self._kept.dtype.is_floating_point:
-            values.mul_(UNITS).add_(self._dither(part, step)).floor_().clamp_(-MOST, MOST)
+            rows = slice(part.start + self._first, part.stop + self._first)
+            values.mul_(UNITS).add_(self._dither.at(step, rows)).floor_().clamp_(-MOST, MOST)
         self._kept[:, :, part] = values
-
-    def _dither(self, part: slice, step: int) -> Tensor:
-        """From 0 to 1: (slices, z, x)."""
-        numbers = torch.arange(part.start, part.stop, dtype=torch.float64) + self._first
-        phase = (step * STEP + numbers * SLICE).frac().to(self._grain)
-        return (self._grain + phase[:, None, None]).frac_()
 
 
 def gradient(voxels: Tensor, part: slice = EVERYTHING) -> Tensor:

@@ -14,6 +14,7 @@ from tomoinr.builtin.losses import LossName, residuals
 from tomoinr.builtin.ramp import filter_rows
 from tomoinr.builtin.scales import predict_moved
 from tomoinr.geometry import Pixels
+from tomoinr.gradients import backward
 from tomoinr.interfaces import Ability, Problem, Solver
 from tomoinr.options import option
 from tomoinr.sampling import Draw
@@ -107,7 +108,7 @@ class Joint(Solver):
         loss = torch.zeros((), device=team.device)
         for cost, shown in self._costs(state, draw, team):
             if cost.requires_grad:
-                cost.backward()
+                backward(cost)
             loss += shown
         # The objective's filters come and go during a run, so it cannot tell progress.
         team.sum_([*state.gradients(), loss])
@@ -129,6 +130,7 @@ class Joint(Solver):
         yield prior, prior.detach()
         for part in state.portions(mine):
             cost, misfit = self._misfit(state, part, draw)
+            state.make_room()
             yield cost / (2 * everything), misfit / (2 * everything)
 
     def _misfit(self, state: JointState, pixels: Pixels, draw: Draw) -> tuple[Tensor, Tensor]:

@@ -66,6 +66,7 @@ class JointState:
         self._half = halved(self._whole) if self._half_steps else self._whole
         self._sweep = Sweep.where_it_pays(self._whole, self._optimisers, team)
         self.noise = PixelNoise.even(images, self.unit)
+        self._apart = False  # whether this batch comes in portions
         self.moved: Tensor | None = None  # pixels, rms: by which the last step moved poses
 
     @property
@@ -140,13 +141,23 @@ class JointState:
         low, high = sight(self.problem, pixels)
         seen = (high - low).cumsum(0) * math.prod(self.problem.grid.shape[1:])
         _, together = (seen // AT_ONCE).unique_consecutive(return_counts=True)
+        self._apart = len(together) > 1
         for rows in torch.arange(len(pixels)).split(together.tolist()):
             first, last = int(rows[0]), int(rows[-1])
             if self._sweeping:
                 self._sweeping.leave(int(low[first:].min()))
             yield pixels.part(slice(first, last + 1))
-            if not self._sweeping and len(together) > 1:
-                give_back()  # a network leaves many small pieces
+            if not self._sweeping:  # few pieces, and little to do, in which this would show
+                self.make_room()
+
+    def make_room(self) -> None:
+        """The many small pieces that were freed on the way through a portion go back at once.
+
+        On the way forward they are others than on the way back; where all pixels come together,
+        they are few.
+        """
+        if self._apart:
+            give_back()
 
     def gradients(self) -> list[Tensor]:
         """The gradients of all that moves at the end of a step, zeros where there were none."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tomoinr.geometry import Grid
+from tomoinr.gradients import backward
 from tomoinr_inr import field
 
 GRID = Grid((6, 9, 8), 2.0, (3.0, -5.0, 1.0))
@@ -197,3 +198,22 @@ def test_gpu_agrees(case, make):
         wanted = volume.voxels(GRID)
         found = volume.cuda().voxels(GRID).cpu()
     assert (found - wanted).norm() < 0.05 * wanted.norm()
+
+
+def test_gradients_are_summed_up_in_their_place(case, make, monkeypatch):
+    """Portion after portion: no second gradient as large as what is learnt."""
+    monkeypatch.setitem(field.KEPT, "cpu", 0)
+    volume = make(case, GRID)
+    learnt = list(volume.parameters())
+
+    def loss(rows):
+        return (volume.voxels(GRID, rows) ** 2).sum()
+
+    rows = torch.arange(GRID.shape[0])
+    wanted = torch.autograd.grad(loss(rows), learnt)
+    backward(loss(rows[:1]))
+    places = [p.grad for p in learnt]
+    backward(loss(rows[1:]))
+    for p, place, whole in zip(learnt, places, wanted, strict=True):
+        assert p.grad is place
+        torch.testing.assert_close(place, whole, rtol=1e-4, atol=1e-6)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from tomoinr.gradients import place
+
 Pieces = tuple[Tensor, ...]
 Evaluate = Callable[["Block"], Tensor]
 
@@ -48,8 +50,9 @@ class Anew(torch.autograd.Function):
 
     Nothing else is left behind on the way forward, not even a node of a graph for each block:
     thousands of them between large tensors leave holes in a CPU's memory that nothing fits in any
-    more. So do thousands of gradients, which is why all are summed up in one place. Tensors are
-    saved, and groups know their numbers, so that they are let go before their own graph is walked.
+    more. So do thousands of gradients, which is why all are summed up in one place: in `.grad`
+    itself where that is allowed (`tomoinr.gradients`), since tables are large. Tensors are saved,
+    and groups know their numbers, so that they are let go before their own graph is walked.
     """
 
     @staticmethod
@@ -73,7 +76,8 @@ class Anew(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Group after group: through its blocks to the pieces made for it, then to the sources."""
         made_of, done = ctx.saved_tensors, 0
-        totals = _zeros(made_of)
+        returned = _zeros(one for one in made_of if place(one) is None)
+        totals = returned | _places(made_of)
         weights, sparse = [made_of[i] for i in ctx.weights], grads[0].device.type == "cpu"
         for make, numbers in ctx.groups:
             sources = [made_of[i] for i in numbers]
@@ -89,12 +93,18 @@ class Anew(torch.autograd.Function):
                 _add_slopes(totals | slopes, (values,), (grad,), (*block.sources, *weights))
                 done += values.shape[1]
             _add_slopes(totals, made, list(slopes.values()), sources)
-        return None, None, None, None, None, *(totals.get(id(one)) for one in made_of)
+        return None, None, None, None, None, *(returned.get(id(one)) for one in made_of)
 
 
 def _zeros(tensors: Iterable[Tensor]) -> dict[int, Tensor]:
     """Where the gradients of those that need one are summed up, by their ids."""
     return {id(one): torch.zeros_like(one) for one in tensors if one.requires_grad}
+
+
+def _places(tensors: Iterable[Tensor]) -> dict[int, Tensor]:
+    """The gradients of those whose own are added to, by their ids."""
+    found = ((id(one), place(one)) for one in tensors)
+    return {key: grad for key, grad in found if grad is not None}
 
 
 def _add_slopes(

@@ -162,10 +162,14 @@ class Field(nn.Module):
         return max(points, 1) if together else CHUNK
 
     def _keeps(self, points: int) -> bool:
-        """Whether the activations of so many points may be kept, if a gradient needs them."""
+        """Whether the activations of so many points may be kept, if a gradient needs them.
+
+        Then the encoding's gradient is there once more, beside that of points computed anew.
+        """
         allowed = KEPT.get(self.network.last.device.type, KEPT["cpu"])
         cost = self.encoding.cost() + self.network.cost()
-        return not torch.is_grad_enabled() or points * cost <= allowed
+        slopes = sum(p.nbytes for p in self.encoding.parameters())
+        return not torch.is_grad_enabled() or points * cost + slopes <= allowed
 
     def _positive(self, values: Tensor) -> Tensor:
         if not self._options.positive:
