@@ -10,7 +10,7 @@ from tomoinr.builtin.memory import LARGE
 
 EVERYTHING = slice(None)
 NARROW = torch.float16
-# Duals of large volumes are whole multiples of 1 / TENTHS, in 8 bits: at most 2.
+# Duals of large volumes are whole multiples of 1 / UNITS, in 8 bits: at most MOST of them, about 2.
 UNITS, MOST = 63.0, 127.0
 
 

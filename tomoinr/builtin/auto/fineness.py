@@ -26,8 +26,8 @@ VOLUMES, ENTRIES, BLOCK, REST = 2.65, 2, 64, 26 << 20
 # Copies of the images, on all slices at once and in pieces; what finer pieces have shown, besides.
 IMAGES, PIECES, SHOWN = 7, 5, 4
 OWN = 5  # volumes of the images' own lattice, while poses are searched for
-NUMBER = 4  # bytes of a value
-ENTRY = {"cpu": 4, "elsewhere": 8}  # of a matrix's entry with its index
+# Bytes of a value; of a matrix's entry with its index, and of that in 16 bits, as CPUs have it.
+NUMBER, ENTRY, NARROW = 4, 8, 4
 SMALL = 64 << 20  # bytes of volume and images, up to which the best there is takes about 1 GiB
 GIB = 2.0**30
 
@@ -97,10 +97,10 @@ def fitting(problem: Problem, free: float, finest: int = FINEST) -> Lattice:
     return Lattice(finest, together, plain, short=together + plain > 0)
 
 
-def _pieces(problem: Problem, fewest: int | None = None) -> list[int]:
+def _pieces(problem: Problem, fewest: int = FEWEST) -> list[int]:
     """Rows whose slices may be together: all (0), or fewer and fewer of them."""
     rows = problem.grid.shape[0]
-    return [0, *(-(-rows // count) for count in range(2, rows // (fewest or FEWEST) + 1))]
+    return [0, *(-(-rows // count) for count in range(2, rows // fewest + 1))]
 
 
 def needed(problem: Problem, finer: int, together: int = 0) -> float:
@@ -127,6 +127,6 @@ def _bytes(problem: Problem, voxels: float, images: int, entries: float) -> floa
     """Of voxels, of copies of the images, and of a matrix's entries for each view."""
     taken = problem.series.images
     channels, views, _, _ = taken.shape
-    entry = ENTRY["cpu" if taken.device.type == "cpu" else "elsewhere"]
+    entry = NARROW if taken.device.type == "cpu" else ENTRY
     numbers = channels * voxels + images * prod(taken.shape)
     return REST + NUMBER * numbers + entry * entries * views

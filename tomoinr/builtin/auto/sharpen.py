@@ -215,7 +215,6 @@ class Sharpen(Stage):
             self._even_out(brightness(self._own.series, model, self.weights, self._balance))
         del self.weights  # or they are there beside the new ones
         noise = weigh(self.even(self.problem.series).images, model)
-        del model
         self.weights, self.error = noise.weights, noise.error
         give_back()
         return self._strength()
