@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -149,6 +150,12 @@ def seeing(sight: tuple[Tensor, Tensor], some: slice) -> slice:
     low, high = sight
     rows = ((low < some.stop) & (high > some.start)).nonzero()[:, 0].tolist()
     return slice(rows[0], rows[-1] + 1) if rows else slice(0, 0)
+
+
+def shared_out(units: int, parts: int) -> list[slice]:
+    """As even parts as can be."""
+    ends = [units * i // parts for i in range(parts + 1)]
+    return [slice(*both) for both in pairwise(ends)]
 
 
 def common(one: slice, other: slice) -> slice | None:

@@ -15,6 +15,7 @@ from math import ceil, hypot
 import torch
 from torch import Tensor
 
+from tomoinr.builtin.slabs import shared_out
 from tomoinr.builtin.sparse import Matrix, Part, joined, narrow, tiled
 from tomoinr.geometry import Grid, positions
 
@@ -36,7 +37,8 @@ class Shadows:
         self._x, self._z = x.repeat(nz)[:some], z.repeat_interleave(nx)[:some]
         self._radians, self._columns, self._spacing = radians, columns, grid.spacing
         self._in_tiles = in_tiles
-        self._narrow = in_tiles and 2 * some * len(radians) >= NARROW
+        self._room = 2 * some * len(radians)  # entries, at most
+        self._narrow = in_tiles and self._room >= NARROW
         # A central difference: the triangle has kinks, and at zero tilt every voxel sits
         # on one. The outermost voxel moves by a tenth of a pixel.
         self._delta = 0.1 / (hypot(nz, nx) / 2)
@@ -50,7 +52,8 @@ class Shadows:
     def slope(self) -> Tensor:
         """dA/dθ, in the same order."""
         voxels = len(self._x)
-        return self._joined(self._parts_of_pixels(voxels, slope=True), voxels, 4)
+        parts = self._parts_of_pixels(voxels, slope=True)
+        return joined(parts, voxels, 2 * self._room, self._radians.device)
 
     def onto_voxels(self) -> Matrix:
         """Aᵀ: as they come, the entries of a voxel are in order."""
@@ -61,15 +64,10 @@ class Shadows:
     def _matrix(self, parts: Iterator[Part], shape: tuple[int, int]) -> Matrix:
         if self._narrow:
             largest = self._spacing / float(_reach(self._radians).min())
-            return narrow(parts, shape, TILE, 2 * len(self._x) * len(self._radians), largest)
+            return narrow(parts, shape, TILE, self._room, largest)
         if self._in_tiles:
             return tiled(parts, shape, NARROW)
-        return self._joined(parts, shape[1], 2)
-
-    def _joined(self, parts: Iterator[Part], width: int, most: int) -> Tensor:
-        """With so many entries a voxel and tilt at most."""
-        room = most * len(self._x) * len(self._radians)
-        return joined(parts, width, room, self._radians.device)
+        return joined(parts, shape[1], self._room, self._radians.device)
 
     def _parts_of_pixels(self, together: int, slope: bool = False) -> Iterator[Part]:
         """Of so many voxels at a time."""
@@ -145,8 +143,6 @@ def _reach(radians: Tensor) -> Tensor:
     return torch.maximum(radians.cos().abs(), radians.sin().abs())
 
 
-def _shares(total: int, most: int) -> Iterator[slice]:
+def _shares(total: int, most: int) -> list[slice]:
     """About equal ones, of so many at most, but one at least."""
-    shares = ceil(total / max(1, most))
-    for share in range(shares):
-        yield slice(total * share // shares, total * (share + 1) // shares)
+    return shared_out(total, ceil(total / max(1, most)))

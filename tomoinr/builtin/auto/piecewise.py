@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from tomoinr.builtin.auto.sharpen import Sharpen
 from tomoinr.builtin.auto.stage import Stage
 from tomoinr.builtin.memory import give_back
 from tomoinr.builtin.rows import predicted
+from tomoinr.builtin.slabs import shared_out
 from tomoinr.builtin.tv import Tv
 from tomoinr.builtin.tv_state import TvState
 from tomoinr.data import TiltSeries
@@ -29,8 +29,8 @@ class Piecewise(Sharpen):
     def __init__(self, *args: Any, parts: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self.steps, self.share = max(self.steps, parts), 1 / parts
-        self._cores = _shared_out(self._own.grid.shape[0], parts)
-        self._turns = _shared_out(self.steps, parts)  # when each piece is due
+        self._cores = shared_out(self._own.grid.shape[0], parts)
+        self._turns = shared_out(self.steps, parts)  # when each piece is due
         self._title, self._done = self.name, 0
         self._projector = self._made()
         self._piece: Piece | None = None
@@ -129,9 +129,3 @@ class Piecewise(Sharpen):
             assert self._piece is not None
             self._piece.problem.volume.load_state_dict(state["piece"])
             self._state.load_state_dict(state["tv"])
-
-
-def _shared_out(units: int, parts: int) -> list[slice]:
-    """As even parts as can be."""
-    ends = [units * i // parts for i in range(parts + 1)]
-    return [slice(*both) for both in pairwise(ends)]
